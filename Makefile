@@ -1,0 +1,56 @@
+# Closebell: every verb. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run stop reset check test fmt bench clean
+
+# make run FEED=live|simulated|replay:<folder>   (default: live when the venue answers, else simulated)
+FEED ?=
+# First of ten loopback ports.
+PORT ?= 8420
+# Words passed on to pytest: make test ARGS="tests/unit -x"
+ARGS ?=
+YES ?=
+
+PYTHON := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## list the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: ## start everything here and print the URL (FEED=live|simulated|replay:<folder>, PORT=8420)
+	@local/install.sh run
+	@exec $(PYTHON) -m local.run --feed "$(FEED)" --port "$(PORT)"
+
+stop: ## end what `make run` started; the data stay
+	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m local.stop; else echo "Nothing is running."; fi
+
+reset: ## end it and delete its data: accounts, traders, signals (asks; YES=1 does not)
+	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m local.stop --reset $(if $(YES),--yes); \
+	else rm -rf .local; echo "Nothing was there."; fi
+
+check: ## format, lint, types, imports, dashboard: what must hold before a commit
+	@local/install.sh check
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	cd dashboard && npm run --silent check
+
+test: ## every test, a real browser included (ARGS="tests/unit -x" for some)
+	@local/install.sh test
+	$(PYTHON) -m pytest $(ARGS)
+	cd dashboard && npm run --silent test
+
+fmt: ## put the code into its format, write .env.example anew
+	@local/install.sh check
+	ruff check --fix .
+	ruff format .
+	$(PYTHON) -m local.env_example > .env.example
+
+bench: ## measure what docs/performance.md shows; writes bench/results.json
+	@local/install.sh test
+	$(PYTHON) -m bench
+
+clean: ## delete what was built, not the data (.venv, node_modules, dashboard/dist, caches)
+	rm -rf .venv local/node_modules dashboard/node_modules dashboard/dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,242 @@
+"""From traders and a window to the outcome of a run. Pure: no clock, store or log.
+
+`prepare` is paid once for a set of traders (the plan shares their equal parts); `decide` is paid
+at every close and works on arrays: Python runs only over rules and actual matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from functions.execute_traders.verdicts import Part, evaluate_rules, plan_rules, states
+from shared.errors import InvalidRule
+from shared.market.kline import COLUMNS
+from shared.market.window import Window
+from shared.rules import FALSE, TRUE, Plan, Rule, parse_rule
+from shared.runs import Outcome, Run, Signal, Trader, TraderError, Trigger
+
+CLOSE = COLUMNS.index("close")
+# A run that is evaluated later than this after its close labels its signals late.
+LATE_AFTER_MS = 10_000
+# Texts, not traders: a thousand traders share a few hundred rules.
+PARSED_RULES_MAX = 20_000
+ERROR_CHARACTERS_MAX = 500
+
+# The order of the first axis of what `_triggered` returns.
+TRIGGERS = (Trigger.ENTER, Trigger.EXIT, Trigger.WHILE)
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """Traders ready to be evaluated on windows with these `symbols`.
+
+    `rules` are distinct; `plan` holds all of them (None if they have no common plan). By trader,
+    in the order of `traders`, who all have a usable rule: `rule_indices` int[t] into `rules`,
+    `trigger_indices` int[t] into TRIGGERS, `universes` bool[t, n], `caps` int[t],
+    `enabled_at_ms` int[t]. `refused`: those whose rule does not parse, with the reason.
+    """
+
+    symbols: tuple[str, ...]
+    traders: tuple[Trader, ...]
+    rules: tuple[Rule, ...]
+    plan: Plan | None
+    rule_indices: NDArray[np.int64]
+    trigger_indices: NDArray[np.int64]
+    universes: NDArray[np.bool_]
+    caps: NDArray[np.int64]
+    enabled_at_ms: NDArray[np.int64]
+    refused: tuple[tuple[Trader, TraderError], ...]
+
+
+@lru_cache(maxsize=PARSED_RULES_MAX)
+def parse_cached(text: str) -> Rule:
+    """Return the rule of a text, parsed once. Raises: InvalidRule, every time."""
+    return parse_rule(text)
+
+
+def select_traders(traders: Sequence[Trader], run: Run) -> tuple[Trader, ...]:
+    """Return the traders that a run is about: all of its shard, or the one it names."""
+    if run.trader_id is None:
+        return tuple(traders)
+    return tuple(trader for trader in traders if trader.id == run.trader_id)
+
+
+def prepare(traders: Sequence[Trader], symbols: Sequence[str]) -> Prepared:
+    """Return the traders with their rules parsed and merged into one plan."""
+    index_of: dict[str, int] = {}
+    rules: list[Rule] = []
+    usable: list[Trader] = []
+    refused: list[tuple[Trader, TraderError]] = []
+    for trader in traders:
+        if trader.rule not in index_of:
+            try:
+                rule = parse_cached(trader.rule)
+            except InvalidRule as error:
+                refused.append((trader, _trader_error(trader, error)))
+                continue
+            index_of[trader.rule] = len(rules)
+            rules.append(rule)
+        usable.append(trader)
+    return Prepared(
+        symbols=tuple(symbols),
+        traders=tuple(usable),
+        rules=tuple(rules),
+        plan=plan_rules(rules),
+        rule_indices=np.array([index_of[t.rule] for t in usable], dtype=np.int64),
+        trigger_indices=np.array([TRIGGERS.index(t.trigger) for t in usable], dtype=np.int64),
+        universes=_universes(usable, symbols),
+        caps=np.array([t.signals_per_close_max for t in usable], dtype=np.int64),
+        enabled_at_ms=np.array([t.enabled_at_ms or 0 for t in usable], dtype=np.int64),
+        refused=tuple(refused),
+    )
+
+
+def decide(prepared: Prepared, window: Window, run: Run, evaluated_at_ms: int) -> Outcome:
+    """Return the signals, overflows and errors of one run on its window.
+
+    A trader that was enabled after the close is skipped unless the run names it. The second
+    execution of a run looks only at instruments that were missing in the first. Signals are
+    capped a trader, in universe order; the rest is counted.
+    """
+    eligible = prepared.enabled_at_ms <= run.closed_at_ms
+    if run.trader_id is not None:
+        eligible[:] = True
+    instruments = _instruments(window, run)
+    parts = evaluate_rules(
+        # The tick asks again and again for what is missing, mostly before anything has come.
+        prepared.rules if instruments.any() else (),
+        prepared.plan,
+        window,
+        with_before=bool(np.any(prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))),
+    )
+    triggered = _triggered(parts, len(prepared.rules), len(window.symbols))
+    matched = triggered[prepared.trigger_indices, prepared.rule_indices]
+    matched &= prepared.universes
+    matched &= eligible[:, None]
+    matched &= instruments
+    counts = matched.sum(axis=1)
+    for row in np.flatnonzero(counts > prepared.caps):
+        matched[row] &= np.cumsum(matched[row]) <= prepared.caps[row]
+    overflow = {
+        str(prepared.traders[row].id): int(counts[row] - prepared.caps[row])
+        for row in np.flatnonzero(counts > prepared.caps)
+    }
+    refused = [
+        error
+        for trader, error in prepared.refused
+        if run.trader_id is not None or (trader.enabled_at_ms or 0) <= run.closed_at_ms
+    ]
+    return Outcome(
+        feed=window.feed,
+        frame_revision=window.frame_revision,
+        complete=window.complete,
+        missing_instruments=_missing_instruments(window),
+        traders_count=int(eligible.sum()) + len(refused),
+        evaluated_at_ms=evaluated_at_ms,
+        late=run.is_rerun or evaluated_at_ms - run.closed_at_ms > LATE_AFTER_MS,
+        matched_count=int(counts.sum()),
+        signals=_signals(prepared, parts, window, matched),
+        overflow=overflow,
+        errors=(*refused, *_evaluation_errors(prepared, parts, eligible)),
+    )
+
+
+def _universes(traders: Sequence[Trader], symbols: Sequence[str]) -> NDArray[np.bool_]:
+    """Return bool[t, n]: which symbols each trader is about; names that are gone match none."""
+    position = {symbol: index for index, symbol in enumerate(symbols)}
+    universes = np.ones((len(traders), len(symbols)), dtype=np.bool_)
+    for row, trader in enumerate(traders):
+        if trader.universe is not None:
+            universes[row] = False
+            universes[row, [position[s] for s in trader.universe if s in position]] = True
+    return universes
+
+
+def _instruments(window: Window, run: Run) -> NDArray[np.bool_]:
+    """Return bool[n]: the symbols this run may match.
+
+    A symbol without a kline at this close matches nothing, not even a rule that is true of no
+    data; there would be no price to show.
+    """
+    instruments: NDArray[np.bool_] = ~np.isnan(window.columns[CLOSE, -1])
+    if run.is_rerun:
+        missing = set(run.missing_instruments or ())
+        instruments &= np.array([symbol in missing for symbol in window.symbols], dtype=np.bool_)
+    return instruments
+
+
+def _missing_instruments(window: Window) -> tuple[str, ...]:
+    """Return the symbols to evaluate when a newer revision of the frame brings them.
+
+    In a complete frame what is absent does not trade, and will not come.
+    """
+    return () if window.complete else tuple(window.missing_instruments())
+
+
+def _triggered(parts: Sequence[Part], rule_count: int, symbol_count: int) -> NDArray[np.bool_]:
+    """Return bool[3, rules, n] in the order of TRIGGERS, by Kleene: unknown never matches."""
+    now, before = states(parts, rule_count, symbol_count)
+    is_true = now == TRUE
+    return np.stack([is_true & (before == FALSE), (now == FALSE) & (before == TRUE), is_true])
+
+
+def _signals(
+    prepared: Prepared, parts: Sequence[Part], window: Window, matched: NDArray[np.bool_]
+) -> tuple[Signal, ...]:
+    """Return a signal for each match, by trader and in universe order."""
+    rows, columns = np.nonzero(matched)
+    # Which rule on which symbol, as one number: traders of the same rule share its values.
+    keys = prepared.rule_indices[rows] * len(window.symbols) + columns
+    explained = _explain(parts, np.unique(keys), len(window.symbols))
+    prices = window.columns[CLOSE, -1].tolist()
+    return tuple(
+        Signal(
+            trader_id=prepared.traders[row].id,
+            rule_version=prepared.traders[row].version,
+            instrument=window.symbols[column],
+            trigger=prepared.traders[row].trigger,
+            # The shortest text that gives the same float64: the venue's own decimal.
+            price=repr(prices[column]),
+            values=explained[key],
+        )
+        for row, column, key in zip(rows.tolist(), columns.tolist(), keys.tolist(), strict=True)
+    )
+
+
+def _explain(
+    parts: Sequence[Part], keys: NDArray[np.int64], symbol_count: int
+) -> dict[int, dict[str, float]]:
+    """Return key → values of the rule on the symbol; a key is rule index · symbols + column."""
+    explained = {}
+    for part in parts:
+        if part.now is None:
+            continue
+        first, stop = part.first * symbol_count, (part.first + part.count) * symbol_count
+        for key in keys[(first <= keys) & (keys < stop)].tolist():
+            rule_index, column = divmod(key - first, symbol_count)
+            explained[key] = part.now.values(rule_index, column)
+    return explained
+
+
+def _evaluation_errors(
+    prepared: Prepared, parts: Sequence[Part], eligible: NDArray[np.bool_]
+) -> list[TraderError]:
+    failed = {part.first: part.error for part in parts if part.error is not None}
+    if not failed:
+        return []
+    return [
+        _trader_error(trader, failed[rule_index])
+        for trader, rule_index, is_eligible in zip(
+            prepared.traders, prepared.rule_indices.tolist(), eligible.tolist(), strict=True
+        )
+        if is_eligible and rule_index in failed
+    ]
+
+
+def _trader_error(trader: Trader, error: Exception) -> TraderError:
+    message = str(error)[:ERROR_CHARACTERS_MAX]
+    return TraderError(trader_id=trader.id, code=type(error).__name__, message=message)

@@ -1,0 +1,1 @@
+"""health: a sign of life."""

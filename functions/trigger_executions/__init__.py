@@ -1,0 +1,1 @@
+"""trigger_executions: waits for the frame of a slot and starts its runs."""

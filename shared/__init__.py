@@ -1,0 +1,1 @@
+"""What more than one part of Closebell needs; imports nothing of the other parts."""

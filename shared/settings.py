@@ -1,0 +1,121 @@
+"""Every setting of the deployed parts: name, unit, default. Read only by the wirings.
+
+`.env.example` and docs/settings.md are generated from this module. A missing or impossible value
+refuses the start and names the variable (`load_settings`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import ConfigError
+from shared.market.frame import Feed
+from shared.market.interval import Interval
+
+
+class StoreSettings(BaseSettings):
+    """Where frames are kept, and how our own parts call each other."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    upstash_redis_rest_url: str = Field(description="Redis over REST, as Upstash shows it")
+    upstash_redis_rest_token: SecretStr = Field(description="its token")
+    functions_url: str = Field(description="base URL of the functions, without a slash at the end")
+    function_secret: SecretStr = Field(
+        min_length=16, description="shared secret that signs calls to the functions"
+    )
+
+
+class CollectorSettings(StoreSettings):
+    """The collector of one venue."""
+
+    feed: Feed = Field(Feed.LIVE, description="label of the data: live, simulated or replay")
+    binance_rest_url: str = Field(
+        "https://data-api.binance.vision", description="host of Binance's REST API"
+    )
+    binance_stream_url: str = Field(
+        "wss://data-stream.binance.vision", description="host of Binance's sockets"
+    )
+    universe_size: int = Field(500, ge=1, le=1000, description="instruments, by 24 h quote volume")
+    universe_quote: str = Field("USDT", description="quote asset of the universe")
+    universe_volume_min: float = Field(
+        100_000, ge=0, description="24 h quote volume an instrument must have, in quote"
+    )
+    universe_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="explicit instruments, separated by commas; replaces the ranking"
+    )
+    intervals: Annotated[tuple[Interval, ...], NoDecode] = Field(
+        (Interval.M1, Interval.M5, Interval.M15, Interval.H1, Interval.D1),
+        description="kline intervals kept, separated by commas; 1m is always there",
+    )
+    history_bars: int = Field(600, ge=502, le=1000, description="bars kept per interval")
+    close_grace_s: float = Field(
+        2.0, ge=0, le=30, description="wait for close events after the minute, in seconds"
+    )
+    close_fetch_s: float = Field(
+        1.0, ge=0, le=30, description="wait before REST is asked for missing closes, in seconds"
+    )
+    stall_timeout_s: float = Field(
+        30.0, ge=5, description="a socket without data for this long is dead, in seconds"
+    )
+    reconnect_after_s: float = Field(
+        23 * 3600.0, ge=60, description="planned reconnect before the venue's 24 h, in seconds"
+    )
+    streams_per_connection: int = Field(200, ge=1, le=1024, description="kline streams a socket")
+    commands_per_month_max: int = Field(
+        500_000, ge=1, description="Redis commands a month the configuration may need"
+    )
+    collector_host: str = Field("0.0.0.0", description="address of /health and /metrics")
+    collector_port: int = Field(8080, ge=1, le=65535, description="port of /health and /metrics")
+    record_dir: str = Field("", description="folder for raw frames; empty records nothing")
+    venue_time_speed: float = Field(
+        1.0, gt=0, le=3600, description="seconds of venue time per second (simulated venue only)"
+    )
+
+    @field_validator("universe_symbols", "intervals", mode="before")
+    @classmethod
+    def split_commas(cls, value: object) -> object:
+        """Accept `1m,5m` as well as a sequence."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+class FunctionsSettings(StoreSettings):
+    """The stateless functions."""
+
+    supabase_url: str = Field(description="base URL of the Supabase project")
+    supabase_secret_key: SecretStr = Field(description="its secret key (sb_secret_…): service role")
+    supabase_jwt_secret: SecretStr = Field(
+        SecretStr(""), description="HS256 secret of user tokens; empty = the project's JWKS"
+    )
+    dashboard_origin: str = Field("", description="origin that may call save_trader; empty = same")
+    frame_wait_s: float = Field(
+        3.0, ge=0, le=20, description="wait for the frame of a slot that just closed, in seconds"
+    )
+    request_timeout_s: float = Field(
+        25.0, gt=0, le=60, description="time a request may take in all, in seconds"
+    )
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load_settings(kind: type[S]) -> S:
+    """Return the settings from the environment and `.env`.
+
+    Raises: ConfigError naming each variable that is missing or impossible.
+    """
+    try:
+        return kind(_env_file=".env")
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise ConfigError(
+            f"expected valid settings, was {problems}",
+            hint="set them in the environment or in .env; .env.example lists them all",
+        ) from error

@@ -1,0 +1,1 @@
+"""Edge: the only importers of upstash_redis and supabase."""

@@ -1,0 +1,65 @@
+-- Every routine of ours: no search_path of the caller's, no execution by users.
+begin;
+select plan(5);
+
+create temporary view routines as
+select
+    pg_proc.oid,
+    pg_proc.oid::regprocedure::text as name,
+    pg_proc.pronamespace::regnamespace::text as schema,
+    pg_proc.prosecdef,
+    pg_proc.proconfig,
+    pg_proc.prosqlbody is not null as is_bound,
+    pg_proc.prokind
+from pg_proc
+where pg_proc.pronamespace in ('public'::regnamespace, 'ops'::regnamespace);
+
+select is_empty(
+    $$
+    select name from routines
+    where not (proconfig @> array['search_path=""'] or is_bound or prokind = 'p')
+    $$,
+    'each has an empty search_path, or a body bound when it was made'
+);
+select results_eq(
+    $$ select name from routines where prokind = 'p' $$,
+    $$ values ('ops."trim"(integer)') $$,
+    'the one procedure commits, which a search_path of its own would forbid'
+);
+select is_empty(
+    $$
+    select name, role
+    from routines, unnest(array['anon', 'authenticated', 'public']) as role
+    where has_function_privilege(role, routines.oid, 'execute')
+        and not (
+            role = 'authenticated'
+            -- A check constraint runs with the rights of whoever writes the row.
+            and name in (
+                'ops.interval_s(text)', 'ops.is_close(text,timestamp with time zone)',
+                'ops.is_symbol(text)', 'ops.are_symbols(text[])'
+            )
+        )
+    $$,
+    'users may execute none'
+);
+select results_eq(
+    $$
+    select split_part(name, '(', 1)
+    from routines
+    where schema = 'public' and has_function_privilege('service_role', oid, 'execute')
+        and prosecdef
+    order by 1
+    $$,
+    $$ values
+        ('public.claim_run'), ('public.emit_signals'), ('public.fail_run'),
+        ('public.open_slot'), ('public.store_trader'), ('public.write_logs')
+    $$,
+    'the service may execute the six routines of the API'
+);
+select is(
+    (select count(*) from routines where schema = 'public'), 6::bigint,
+    'and there are no others in the schema that REST shows'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,27 @@
+-- feed_status: the newest evaluated slot per interval, for every signed-in user.
+begin;
+select plan(3);
+
+select tap.new_user('ann') as ann, tap.new_user('bob') as bob
+\gset
+select tap.new_trader(:'ann'), tap.new_trader(:'ann', "interval" => '5m');
+select tap.emit_at(tap.slot(2));
+select tap.emit_at(
+    tap.slot(1), '[]',
+    '{"complete": false, "missing_instruments": ["X", "Y"], "frame_revision": 4, "feed": "replay"}'
+);
+select tap.claim(tap.slot());
+
+select tap.act_as(:'bob');
+select results_eq(
+    'select venue, "interval", feed, closed_at, complete, missing_count, frame_revision'
+    ' from public.feed_status',
+    $$ values ('binance', '1m', 'replay', tap.slot(1), false, 2, 4) $$,
+    'the newest that was evaluated'
+);
+select ok(finished_at is not null, 'and when') from public.feed_status;
+select tap.act_as_role('anon');
+select throws_ok('select * from public.feed_status', '42501');
+
+select * from finish();
+rollback;
