@@ -10,6 +10,7 @@ from shared.rules.registry import ALL_FUNCTIONS, SERIES
 from shared.rules.tree import (
     AllOf,
     AnyOf,
+    Argument,
     Arithmetic,
     Call,
     Comparison,
@@ -18,6 +19,8 @@ from shared.rules.tree import (
     Node,
     Not,
     Number,
+    OfInstrument,
+    OnInterval,
     Series,
 )
 
@@ -33,7 +36,7 @@ def is_condition(node: Node) -> bool:
             return True
         case Call(name=name):
             return ALL_FUNCTIONS[name].gives is Kind.CONDITION
-        case Lag(operand=operand):
+        case Lag(operand=operand) | OnInterval(operand=operand) | OfInstrument(operand=operand):
             return is_condition(operand)
         case _:
             return False
@@ -63,6 +66,14 @@ def _text(node: Node) -> tuple[str, int]:
             return f"-{_inside(operand, _SIGN)}", _SIGN
         case Lag(operand=operand, bars=bars):
             return f"{_inside(operand, _POSTFIX)}[{bars}]", _POSTFIX
+        case OnInterval(operand=operand, interval=interval):
+            inside = _text(operand)[0]
+            if not inside.endswith(")"):
+                return f'{inside}(tf="{interval}")', _POSTFIX
+            separator = "" if inside.endswith("()") else ", "
+            return f'{inside[:-1]}{separator}tf="{interval}")', _POSTFIX
+        case OfInstrument(instrument=instrument, operand=operand):
+            return f'of("{instrument}", {_text(operand)[0]})', _POSTFIX
         case Arithmetic(operator=operator, left=left, right=right):
             binding = _BINDING[operator]
             text = f"{_inside(left, binding)} {operator} {_inside(right, binding + 1)}"
@@ -85,11 +96,17 @@ def _inside(node: Node, binding: int) -> str:
 def _call_text(call: Call) -> str:
     parameters = ALL_FUNCTIONS[call.name].parameters
     shown = [
-        str(argument) if isinstance(argument, int) else _text(argument)[0]
+        _argument_text(argument)
         for parameter, argument in zip(parameters, call.arguments, strict=True)
         if parameter.kind is not Kind.SERIES or argument != parameter.default
     ]
     return f"{call.name}({', '.join(shown)})"
+
+
+def _argument_text(argument: Argument) -> str:
+    if isinstance(argument, str):
+        return f'"{argument}"'
+    return number_text(argument) if isinstance(argument, int | float) else _text(argument)[0]
 
 
 def names_of(node: Node) -> frozenset[str]:
@@ -112,7 +129,13 @@ def columns_of(node: Node) -> frozenset[int]:
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly under a node, in the order they are written."""
     match node:
-        case Negative(operand=operand) | Not(operand=operand) | Lag(operand=operand):
+        case (
+            Negative(operand=operand)
+            | Not(operand=operand)
+            | Lag(operand=operand)
+            | OnInterval(operand=operand)
+            | OfInstrument(operand=operand)
+        ):
             return (operand,)
         case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
             return (left, right)

@@ -5,14 +5,20 @@ Not here: the entries themselves (registry).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.rules.kernels import (
+    CrossSection,
     Elementwise,
     Expansion,
+    Floats,
     Kernel,
+    Linear,
     Rolling,
     Sequential,
     Smoothed,
@@ -27,7 +33,9 @@ class Kind(StrEnum):
     NUMBER = "number"  # any expression with a numeric value
     SERIES = "series"  # the same, but it must change from bar to bar
     BARS = "bars"  # a whole number, written out
+    FACTOR = "factor"  # a number above 0, written out
     CONDITION = "condition"
+    INSTRUMENT = "instrument"  # a name in quotes
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -35,19 +43,23 @@ class Parameter(msgspec.Struct, frozen=True):
 
     name: str
     kind: Kind
-    default: Node | int | None = None
+    default: Node | int | float | None = None
     least: int = 1
     aliases: tuple[str, ...] = ()
 
 
 class NamedSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """A series: a column of the kline, or an expression of others."""
+    """A series: a column of the kline, an expression of others, or a reading of the bar's time.
+
+    `clock(open_times_ms: int64[w]) -> float64[w]`.
+    """
 
     name: str
     unit: str
     definition: str
     column: int | None = None
     expression: Node | None = None
+    clock: Callable[[NDArray[np.int64]], Floats] | None = None
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,20 +84,25 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
             default = parameter.default
             if isinstance(default, Series):
                 shown.append(f"{parameter.name}={default.name}")
-            elif isinstance(default, int):
-                shown.append(f"{parameter.name}={default}")
+            elif isinstance(default, int | float):
+                shown.append(f"{parameter.name}={default:g}")
             else:
                 shown.append(parameter.name)
         return f"{self.name}({', '.join(shown)})"
 
-    def warm_up_bars(self, periods: tuple[int, ...]) -> int:
+    def warm_up_bars(self, periods: tuple[int | float, ...]) -> int:
         """Return how many bars of its sources the first value needs."""
         match self.kernel:
-            case Elementwise():
+            case Elementwise() | CrossSection():
                 return 1
             case Smoothed():
-                return periods[0]
+                return int(periods[0])
             case Weighted(weights=weights):
                 return len(weights(*periods))
-            case Expansion(bars=bars) | Rolling(bars=bars) | Sequential(bars=bars):
+            case (
+                Expansion(bars=bars)
+                | Linear(bars=bars)
+                | Rolling(bars=bars)
+                | Sequential(bars=bars)
+            ):
                 return bars(*periods)

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 class Elementwise(msgspec.Struct, frozen=True):
-    """A function of the values of one bar. `compute(*values)`, any equal shapes."""
+    """A function of the values of one bar. `compute(*values, *periods)`, any equal shapes."""
 
     compute: Callable[..., Floats]
 
@@ -51,10 +51,25 @@ class Smoothed(msgspec.Struct, frozen=True):
     alpha: Callable[[int], float]
 
 
-class Rolling(msgspec.Struct, frozen=True):
-    """Any function of the last bars. `compute(*(float64[bars, s]), *periods) -> float64[s]`.
+class Linear(msgspec.Struct, frozen=True):
+    """A weighted sum of every bar of one source's history, such as an average of an average.
 
-    It must give NaN where an input is NaN. `bars(*periods)`: bars it looks at.
+    `weights(bars, *periods) -> float64[bars]`, oldest first, for a history of so many bars.
+    `bars(*periods)`: the shortest history that has a value. `expand(source, *periods) -> Node`:
+    the same in simpler terms, carried out bar by bar for histories shorter than the window.
+    """
+
+    weights: Callable[..., Floats]
+    bars: Callable[..., int]
+    expand: Callable[..., Node]
+
+
+class Rolling(msgspec.Struct, frozen=True):
+    """Any function of the last bars. `compute(*(float64[bars, …]), *periods) -> float64[…]`.
+
+    It reduces the first axis, in an order that does not depend on the others, and gives NaN where
+    an input is NaN; of conditions (1 true, 0 false, NaN unknown) it may know more.
+    `bars(*periods)`: bars it looks at.
     `accumulate`: where it is one exact operation on n bars of one source, that operation, so that
     many n take one pass.
     """
@@ -67,76 +82,26 @@ class Rolling(msgspec.Struct, frozen=True):
 class Sequential(msgspec.Struct, frozen=True):
     """A whole series from whole series. `compute(*(float64[w, s]), *periods) -> float64[w, s]`.
 
-    A value may use its own and earlier bars only, and must be NaN until it is known.
+    A value may use its own and earlier bars only, and must be NaN until it is known. Sources that
+    are conditions are 1 where true, 0 where false, NaN where unknown.
     """
 
     compute: Callable[..., Floats]
     bars: Callable[..., int]
 
 
-Kernel = Elementwise | Expansion | Weighted | Smoothed | Rolling | Sequential
+class CrossSection(msgspec.Struct, frozen=True):
+    """A function across instruments. `compute(float64[k, m]) -> float64[k, m]`.
+
+    m: the instruments of the trader's universe, NaN where unknown (conditions as in Sequential).
+    """
+
+    compute: Callable[[Floats], Floats]
 
 
-def sma_weights(n: int) -> Floats:
-    """Return n equal weights."""
-    return np.full(n, 1.0 / n)
-
-
-def ema_alpha(n: int) -> float:
-    """Return the share of the newest value in an EMA of n bars."""
-    return 2.0 / (n + 1.0)
-
-
-def wilder_alpha(n: int) -> float:
-    """Return the share of the newest value in Wilder's average of n bars."""
-    return 1.0 / n
-
-
-def highest(source: Floats, n: int) -> Floats:
-    """Return the largest of the last n."""
-    result: Floats = source.max(axis=0)
-    return result
-
-
-def lowest(source: Floats, n: int) -> Floats:
-    """Return the smallest of the last n."""
-    result: Floats = source.min(axis=0)
-    return result
-
-
-def gains(source: Floats) -> Floats:
-    """Return how much each bar rose over the one before, 0 where it fell."""
-    result = np.full_like(source, np.nan)
-    np.maximum(source[1:] - source[:-1], 0.0, out=result[1:])
-    return result
-
-
-def losses(source: Floats) -> Floats:
-    """Return how much each bar fell from the one before, 0 where it rose."""
-    result = np.full_like(source, np.nan)
-    np.maximum(source[:-1] - source[1:], 0.0, out=result[1:])
-    return result
-
-
-def rsi_of_averages(up: Floats, down: Floats) -> Floats:
-    """Return 100 · up / (up + down); 0 where nothing moved, as TA-Lib has it."""
-    moved = up + down
-    return np.where(moved == 0.0, 0.0, 100.0 * (up / moved))
-
-
-def absolute(values: Floats) -> Floats:
-    """Return the values without their sign."""
-    return np.abs(values)
-
-
-def larger(a: Floats, b: Floats) -> Floats:
-    """Return the larger of two, NaN if either is."""
-    return np.maximum(a, b)
-
-
-def smaller(a: Floats, b: Floats) -> Floats:
-    """Return the smaller of two, NaN if either is."""
-    return np.minimum(a, b)
+Kernel = (
+    Elementwise | Expansion | Weighted | Smoothed | Linear | Rolling | Sequential | CrossSection
+)
 
 
 def smooth(

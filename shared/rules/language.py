@@ -22,6 +22,7 @@ from shared.rules.scan import refuse, scan
 from shared.rules.tree import (
     AllOf,
     AnyOf,
+    Argument,
     Arithmetic,
     Call,
     Comparison,
@@ -239,7 +240,7 @@ class _Reader:
                 self.refuse(node.func, message, f"{name}[1]")
             self.refuse(node.func, f"expected a function, was '{name}'", nearest(name, call=True))
         given = self._bind(node, function)
-        arguments: list[Node | int] = []
+        arguments: list[Argument] = []
         for parameter in function.parameters:
             if parameter.name in given:
                 arguments.append(self._argument(function, parameter, given[parameter.name], depth))

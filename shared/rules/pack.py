@@ -134,7 +134,8 @@ def _averages_of(series: int, found: Sequence[tuple[Average, int]], warm_up: int
     for recipe in recipes:
         kernel = ALL_FUNCTIONS[recipe.function].kernel
         if isinstance(kernel, Smoothed):
-            pair = (kernel.alpha(recipe.periods[0]), recipe.periods[0])
+            n = int(recipe.periods[0])
+            pair = (kernel.alpha(n), n)
             which.append(smoothings.setdefault(pair, len(smoothings)))
         else:
             which.append(-1)
@@ -157,7 +158,7 @@ def _weights(recipe: Average, warm_up: int) -> tuple[Floats, float, int]:
     """Return the row of weights, their total, and how many known bars in a row it needs."""
     kernel = ALL_FUNCTIONS[recipe.function].kernel
     if isinstance(kernel, Smoothed):
-        n = recipe.periods[0]
+        n = int(recipe.periods[0])
         whole = W_BARS - warm_up - recipe.bars_ago
         own = weights.smoothed_weights(kernel.alpha(n), n, whole)
         return weights.difference_row(own, recipe.bars_ago), 1.0, n

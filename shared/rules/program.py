@@ -39,7 +39,7 @@ class Average(msgspec.Struct, frozen=True):
 
     series: int
     function: str
-    periods: tuple[int, ...]
+    periods: tuple[int | float, ...]
     bars_ago: int
 
 
@@ -48,7 +48,7 @@ class Rolled(msgspec.Struct, frozen=True):
 
     series: tuple[int, ...]
     function: str
-    periods: tuple[int, ...]
+    periods: tuple[int | float, ...]
     bars_ago: int
 
 
@@ -120,7 +120,7 @@ class Rollings(msgspec.Struct, frozen=True, eq=False):
     series: tuple[int, ...]
     bars_ago: int
     rows: Indices
-    periods: tuple[tuple[int, ...], ...]
+    periods: tuple[tuple[int | float, ...], ...]
 
 
 class Elements(msgspec.Struct, frozen=True, eq=False):

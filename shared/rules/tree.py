@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from shared.market.interval import Interval
+
 # A verdict is a function of the last 500 bars (design D5): what TA-Lib users expect of an EMA(200)
 # to have settled, and what a collector keeps per interval.
 W_BARS = 500
@@ -43,17 +45,17 @@ class Call(msgspec.Struct, frozen=True):
     """A registered function; `arguments` in the order of its parameters, none left out."""
 
     name: str
-    arguments: tuple[Node | int, ...]
+    arguments: tuple[Argument, ...]
 
     @property
     def sources(self) -> tuple[Node, ...]:
         """Return the arguments that are expressions."""
-        return tuple(a for a in self.arguments if not isinstance(a, int))
+        return tuple(a for a in self.arguments if not isinstance(a, int | float | str))
 
     @property
-    def periods(self) -> tuple[int, ...]:
-        """Return the arguments that are numbers of bars."""
-        return tuple(a for a in self.arguments if isinstance(a, int))
+    def periods(self) -> tuple[int | float, ...]:
+        """Return the arguments that are written-out numbers: bars (int) and factors (float)."""
+        return tuple(a for a in self.arguments if isinstance(a, int | float))
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -61,6 +63,20 @@ class Lag(msgspec.Struct, frozen=True):
 
     operand: Node
     bars: int
+
+
+class OnInterval(msgspec.Struct, frozen=True):
+    """`tf=`: the operand on the bars of a longer interval, held on those of the rule."""
+
+    operand: Node
+    interval: Interval
+
+
+class OfInstrument(msgspec.Struct, frozen=True):
+    """`of("BTCUSDT", operand)`: the operand on that instrument, for every instrument."""
+
+    instrument: str
+    operand: Node
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -89,7 +105,22 @@ class Not(msgspec.Struct, frozen=True):
     operand: Node
 
 
-Node = Number | Series | Negative | Arithmetic | Call | Lag | Comparison | AllOf | AnyOf | Not
+Node = (
+    Number
+    | Series
+    | Negative
+    | Arithmetic
+    | Call
+    | Lag
+    | OnInterval
+    | OfInstrument
+    | Comparison
+    | AllOf
+    | AnyOf
+    | Not
+)
+# Of a call: an expression, a number of bars, a factor, or the name of an instrument.
+Argument = Node | int | float | str
 
 
 class RuleLimits(msgspec.Struct, frozen=True, kw_only=True):

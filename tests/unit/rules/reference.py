@@ -109,7 +109,7 @@ class Reference:
                     if len(known) < len(values):
                         return None
                     return abs(known[0]) if name == "abs" else {"max": max, "min": min}[name](known)
-                return self.over_bars(name, sources[0], periods[0], ago)
+                return self.over_bars(name, sources[0], int(periods[0]), ago)
         raise AssertionError(node)
 
     def series(self, name: str, ago: int) -> float | None:
