@@ -198,15 +198,21 @@ class Publisher:
         for (interval, _), frame in self._pending.items():
             if interval not in self._held:
                 batches.setdefault(interval, []).append(frame)
+        written: list[Frame] = []
         results = await asyncio.gather(
-            *(self._write_batch(interval, frames) for interval, frames in batches.items()),
+            *(self._write_batch(interval, frames, written) for interval, frames in batches.items()),
             return_exceptions=True,
         )
+        # Only now, when what closed together is stored together: a 1m rule may read 1h bars.
+        for frame in written:
+            self._on_published(frame.interval, frame.closed_at_ms)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _write_batch(self, interval: Interval, frames: list[Frame]) -> None:
+    async def _write_batch(
+        self, interval: Interval, frames: list[Frame], written: list[Frame]
+    ) -> None:
         for start in range(0, len(frames), HISTORY_FRAMES_PER_COMMAND):
             chunk = frames[start : start + HISTORY_FRAMES_PER_COMMAND]
             await self._write(interval, chunk)
@@ -215,7 +221,7 @@ class Publisher:
                 # A newer revision may have come while this one was written.
                 if self._pending.get(key) is frame:
                     del self._pending[key]
-                self._on_published(interval, frame.closed_at_ms)
+                written.append(frame)
 
     async def _write(self, interval: Interval, frames: Sequence[Frame]) -> None:
         async with self._locks.setdefault(interval, asyncio.Lock()):

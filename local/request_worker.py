@@ -59,8 +59,9 @@ async def send_requests(requests: Sequence[QueuedRequest]) -> list[StoredRespons
 class RequestWorker:
     """The loop over one listening and one working connection."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, pause_s: float = PAUSE_S) -> None:
         self._dsn = dsn
+        self._pause_s = pause_s
         self.is_listening = False
         self.is_asleep = False
         """Nothing is left and no pause runs: the next request goes at once."""
@@ -112,9 +113,9 @@ class RequestWorker:
         while True:
             taken_count, expired_count = await self._run_batch(working)
             if woken:
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self._pause_s)
             else:
-                woken = await wait_for_wake(listening, PAUSE_S)
+                woken = await wait_for_wake(listening, self._pause_s)
             if not taken_count and not expired_count:
                 return woken
 

@@ -6,6 +6,8 @@ a sample is made once in the life of a state folder, so one that its owner delet
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,8 @@ from local.secrets import DEMO_EMAIL, write_private
 from shared.errors import StoreUnavailable
 
 TIMEOUT_S = 30.0
+HISTORY_TIMEOUT_S = 60.0
+REFUSED_PAUSE_S = 1.0
 DEMO_TIER = "pro"
 
 
@@ -45,14 +49,34 @@ async def _make(cloud: Cloud, made: set[str], missing: list[Sample], made_file: 
         present = await _trader_names(client, cloud, token)
         for sample in missing:
             if sample.name not in present:
-                answer = await client.post(
-                    f"{cloud.functions_url}/save_trader",
-                    json={**msgspec.to_builtins(sample), "dry_run": False},
-                    headers={"Authorization": f"Bearer {token}"},
-                )
-                _expect_ok(answer, f"the sample trader {sample.name!r} to be saved")
+                await save_sample(client, cloud.functions_url, token, sample)
             made.add(sample.name)
             write_private(made_file, msgspec.json.encode(sorted(made)))
+
+
+async def save_sample(
+    client: httpx.AsyncClient,
+    functions_url: str,
+    token: str,
+    sample: Sample,
+    pause_s: float = REFUSED_PAUSE_S,
+) -> None:
+    """Save a sample; again if it is refused, which a good rule is while its bars are too few.
+
+    The collector starts beside us and writes its history in pieces: for a moment there are 25 bars.
+    Raises: StoreUnavailable if it stays refused.
+    """
+    deadline_s = time.monotonic() + HISTORY_TIMEOUT_S
+    while True:
+        answer = await client.post(
+            f"{functions_url}/save_trader",
+            json={**msgspec.to_builtins(sample), "dry_run": False},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        if answer.status_code != 400 or time.monotonic() > deadline_s:
+            break
+        await asyncio.sleep(pause_s)
+    _expect_ok(answer, f"the sample trader {sample.name!r} to be saved")
 
 
 async def sign_in_demo(client: httpx.AsyncClient, cloud: Cloud) -> tuple[str, str]:

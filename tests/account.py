@@ -10,6 +10,7 @@ import psycopg
 from tests.stack import Stack
 
 PASSWORD = "a long enough password"
+TIMEOUT_S = 60.0
 
 
 class Account:
@@ -22,7 +23,7 @@ class Account:
             f"{stack.url}/auth/v1/signup",
             json={"email": email, "password": PASSWORD},
             headers={"apikey": stack.cloud.publishable_key},
-            timeout=30,
+            timeout=TIMEOUT_S,
         )
         body = answer.raise_for_status().json()
         self.user_id: str = body["user"]["id"]
@@ -51,7 +52,7 @@ class Account:
             f"{self._stack.cloud.functions_url}/save_trader",
             json=trader | fields,
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=30,
+            timeout=TIMEOUT_S,
         )
 
     def get(self, table: str, **filters: str) -> list[dict[str, Any]]:
@@ -63,7 +64,7 @@ class Account:
                 "apikey": self._stack.cloud.publishable_key,
                 "Authorization": f"Bearer {self.token}",
             },
-            timeout=30,
+            timeout=TIMEOUT_S,
         )
         rows: list[dict[str, Any]] = answer.raise_for_status().json()
         return rows

@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.stack import Stack
+
+# The same examples everywhere and every time, however slow the machine is. To look for others:
+# make test ARGS="tests/unit --hypothesis-profile=default"
+settings.register_profile(
+    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
 
 # 30 instruments of 40: the chain is the same as with 500, two cores have time for a browser.
 SMALL_MARKET = {"VENUE_SYMBOLS": "40", "UNIVERSE_SIZE": "30", "VENUE_HISTORY_DAYS": "30"}

@@ -31,8 +31,9 @@ from local.state import StateDir
 from local.supervisor import Supervisor
 from shared.market.frame import Feed
 
-START_TIMEOUT_S = 120.0
-BACK_TIMEOUT_S = 30.0
+# What a machine under load may need; a quiet one needs a tenth of it.
+START_TIMEOUT_S = 300.0
+BACK_TIMEOUT_S = 120.0
 
 
 class Stack:
@@ -165,7 +166,7 @@ class Stack:
     def _end(self) -> None:
         if self._loop is not None and self._supervisor is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._supervisor.request_stop)
-        self._thread.join(timeout=60)
+        self._thread.join(timeout=120)
         assert not self._thread.is_alive(), "the stack did not stop"
         self.cloud.postgres.remove()
         shutil.rmtree(self._root, ignore_errors=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import time
 
 import msgspec
 from aiohttp import web
@@ -84,7 +83,7 @@ async def _step(request: web.Request) -> web.Response:
 
 async def _state(request: web.Request) -> web.Response:
     venue = request.app[VENUE]
-    now_s = time.monotonic()
+    now_s = venue.monotonic_s()
     hub = venue.hub
     return _json(
         {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -64,11 +63,11 @@ def _answering(weight: int, answer: Callable[[web.Request], Awaitable[str]]) -> 
     async def handle(request: web.Request) -> web.StreamResponse:
         venue = request.app[VENUE]
         venue.counts["requests"] += 1
-        fault = venue.faults.http_fault(request.path, time.monotonic())
+        fault = venue.faults.http_fault(request.path, venue.monotonic_s())
         if fault is not None:
             return _refusal(fault.status, fault.retry_after_s)
         weights = request.app[WEIGHTS]
-        wait_s = weights.take(weight, time.monotonic())
+        wait_s = weights.take(weight, venue.monotonic_s())
         if wait_s:
             return _refusal(429, wait_s)
         used = str(weights.used)

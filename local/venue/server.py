@@ -32,7 +32,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -86,9 +87,10 @@ async def running_venue(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    monotonic_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[RunningVenue]:
     """Serve `market` on `port` (0: any free one) until the block ends."""
-    venue = Venue(market, clock, VenueOptions() if options is None else options)
+    venue = Venue(market, clock, VenueOptions() if options is None else options, monotonic_s)
     warming = Warming(market, clock.now_ms())
     runner = web.AppRunner(
         build_app(venue, warming),

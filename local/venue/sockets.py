@@ -33,7 +33,7 @@ def add_socket_routes(app: web.Application) -> None:
 
 async def _serve_socket(request: web.Request) -> web.StreamResponse:
     venue = request.app[VENUE]
-    if venue.faults.refuses_sockets(time.monotonic()):
+    if venue.faults.refuses_sockets(venue.monotonic_s()):
         raise web.HTTPServiceUnavailable(text="no sockets now")
     combined = request.path == "/stream"
     asked = request.query.get("streams", "") if combined else request.match_info.get("streams", "")

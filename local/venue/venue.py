@@ -7,6 +7,7 @@ built by `server.py`.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -38,7 +39,11 @@ _LATE_TIMERS_MAX = 100_000
 
 
 class Venue:
-    """See the module. `last_closed_ms`: the end of the newest closed minute."""
+    """See the module.
+
+    `last_closed_ms`: the end of the newest closed minute. `monotonic_s`: by which faults last and
+    request weight is counted.
+    """
 
     def __init__(
         self,
@@ -60,8 +65,9 @@ class Venue:
             market, self.hub, self.texts, self.faults, self.announced_ms, monotonic_s
         )
         self.last_closed_ms = clock.now_ms() - clock.now_ms() % MINUTE_MS
-        self._monotonic_s = monotonic_s
+        self.monotonic_s = monotonic_s
         self._jitter_ms = jitters_ms(len(self.symbols), options.close_jitter_ms)
+        self._closed_s = -math.inf
         self._held: dict[int, list[tuple[MinuteBars, Delivery]]] = {}
         self._no_trade: set[tuple[int, int]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -69,7 +75,7 @@ class Venue:
 
     def announced_ms(self) -> int:
         """Return the time the venue claims: its clock, wrong while that fault is in force."""
-        return self.clock.now_ms() + self.faults.clock_offset_ms(self._monotonic_s())
+        return self.clock.now_ms() + self.faults.clock_offset_ms(self.monotonic_s())
 
     def has_ended(self) -> bool:
         """Return whether the market's last minute is over."""
@@ -110,7 +116,7 @@ class Venue:
         everyone = np.ones(len(self.symbols), dtype=np.bool_)
         for push in range(forming_pushes):
             clock.advance_to_ms(open_time_ms + MINUTE_MS * (push + 1) // (forming_pushes + 1))
-            self._push(everyone)
+            self._push(everyone, clock.now_ms())
         clock.advance_to_ms(open_time_ms + MINUTE_MS)
         self.close_minute(open_time_ms)
         return open_time_ms
@@ -126,26 +132,29 @@ class Venue:
                 for index in np.flatnonzero(bars.present).tolist()
                 if (index, open_time_ms) not in self._no_trade
             ]
-            self._deliver(bars, self.faults.plan_closes(plain, self._monotonic_s()))
+            self._deliver(bars, self.faults.plan_closes(plain, self.monotonic_s()))
             self.counts["minutes_closed"] += 1
+        self._closed_s = self.monotonic_s()
         for bars, delivery in self._held.pop(self.last_closed_ms, []):
             self.sender.send_closes(bars, [delivery])
         self._no_trade = {one for one in self._no_trade if one[1] > open_time_ms}
-        self.faults.end_minute(self._monotonic_s())
+        self.faults.end_minute(self.monotonic_s())
         if not self.clock.stepped:
             self._begin_minute(self.last_closed_ms)
         self.hub.flush()
 
     def push_forming(self, pulse: int) -> None:
         """Send the forming kline of the symbols whose turn this pulse is."""
-        real_ms = (self.clock.now_ms() - self.last_closed_ms) / self.clock.speed
-        # The close of a minute goes out before anything of the next.
-        if real_ms < self.options.close_jitter_ms[1] + 20:
+        # The close of a minute goes out before anything of the next, also when it is noticed late.
+        now_ms = self.clock.now_ms()
+        since_close_ms = 1_000 * (self.monotonic_s() - self._closed_s)
+        is_over = now_ms >= self.last_closed_ms + MINUTE_MS
+        if is_over or since_close_ms < self.options.close_jitter_ms[1] + 20:
             return
         slots = max(round(self.options.push_interval_s / _PULSE_S), 1)
         turn = np.zeros(len(self.symbols), dtype=np.bool_)
         turn[pulse % slots :: slots] = True
-        self._push(turn)
+        self._push(turn, now_ms)
 
     def inject(self, fault: Fault) -> int:
         """Put a fault in force, or act it out at once; return its id.
@@ -154,7 +163,7 @@ class Venue:
         """
         if fault.variant is not None:
             damaged_frame("", fault.variant)
-        fault_id = self.faults.add(fault, self._monotonic_s())
+        fault_id = self.faults.add(fault, self.monotonic_s())
         if fault.kind == "disconnect":
             self._disconnect(fault)
         elif fault.kind == "server_shutdown":
@@ -172,7 +181,7 @@ class Venue:
         self._timers.clear()
 
     def _begin_minute(self, open_time_ms: int) -> None:
-        now_s = self._monotonic_s()
+        now_s = self.monotonic_s()
         for fault in self.faults.storm_faults(open_time_ms, now_s):
             self.inject(fault)
         for symbol in self.faults.no_trade_symbols(now_s):
@@ -181,10 +190,10 @@ class Venue:
             self.market.set_no_trade(index, open_time_ms)
             self.faults.struck["no_trade"] += 1
 
-    def _push(self, turn: NDArray[np.bool_]) -> None:
+    def _push(self, turn: NDArray[np.bool_], at_ms: int) -> None:
         indexes = np.flatnonzero(turn & self.hub.wanted)
         if len(indexes) and not self.has_ended():
-            self.sender.send_forming(indexes, self.clock.now_ms(), self._no_trade)
+            self.sender.send_forming(indexes, at_ms, self._no_trade)
             self.hub.flush()
 
     def _deliver(self, bars: MinuteBars, deliveries: Sequence[Delivery]) -> None:

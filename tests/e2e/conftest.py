@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+# What a machine under load may need; a quiet one needs a tenth of it.
+TIMEOUT_MS = 60_000
 # --no-sandbox: root has none. The rest keeps it from looking for its maker's hosts.
 FLAGS = (
     "--no-sandbox",
@@ -24,6 +26,9 @@ FLAGS = (
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        expect.set_options(timeout=TIMEOUT_MS)
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(FLAGS), timeout=2 * TIMEOUT_MS
+        )
         yield chromium
         chromium.close()

@@ -28,6 +28,8 @@ RULES = (
     ("close > ema(9)", "enter"),
     ("volume > sma(volume, 20)", "while"),
     ("close > highest(20)[1] or close < lowest(20)[1]", "while"),
+    # In a calm minute the others find next to nothing; this one is true of every instrument.
+    ("close > 0", "while"),
 )
 # Each is killed once, some of them while a minute closes; Postgres and Redis hold the truth.
 VICTIMS = (
@@ -42,7 +44,8 @@ VICTIMS = (
     "gateway",
     "venue",
 )
-DONE_TIMEOUT_S = 180.0
+# A frame that is completed late is evaluated by a later tick, after 1, 2, 4 minutes.
+DONE_TIMEOUT_S = 480.0
 
 Key = tuple[int, str, int, str]
 
@@ -87,7 +90,7 @@ def query(stack: Stack, statement: str, *arguments: Any) -> list[tuple[Any, ...]
 
 def wait_for_minute(stack: Stack, closed_at_ms: int) -> None:
     stack.wait_for(
-        lambda: time.time() * 1000 >= closed_at_ms, f"the minute {closed_at_ms}", timeout_s=70
+        lambda: time.time() * 1000 >= closed_at_ms, f"the minute {closed_at_ms}", timeout_s=90
     )
 
 
@@ -136,7 +139,8 @@ def test_signals_after_killing_every_process_equal_an_undisturbed_run(
     )
     assert len(stored) == len(set(stored))
     expected = expected_signals(stack, traders, closes)
-    assert len(expected) > 20, "expected a market that moves"
+    assert len(expected) > 20 * len(closes), "expected signals to compare"
     assert set(stored) == expected
-    doubled = query(stack, "select count(*) from ops.slots_missing")
-    assert doubled[0][0] == 0
+    # A slot from before the first close compared, whose run was killed, waits for its lease.
+    missing = "select closed_at, status from ops.slots_missing"
+    stack.wait_for(lambda: query(stack, missing) == [], "no slot to be missing")

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 from pydantic import SecretStr
 
+from collector.clock import wall_ms
 from collector.run import Collector
 from local.venue.clock import RunningClock
 from local.venue.market import SimulatedMarket
@@ -51,15 +52,21 @@ def running_door() -> Iterator[str]:
 async def running_market(
     start_ms: int, speed: float, *, symbols: int = SYMBOLS, seed: int = 7, history_days: int = 3
 ) -> AsyncIterator[RunningVenue]:
-    """Yield a simulated venue whose time starts at `start_ms`."""
+    """Yield a simulated venue whose time starts at `start_ms`.
+
+    Compressed time starts when history is there: how long that takes is the machine's affair.
+    """
     market = SimulatedMarket(seed, symbols, anchor_ms=start_ms, history_days=history_days)
     options = VenueOptions(push_interval_s=0.5, close_jitter_ms=(5, 40))
-    async with running_venue(market, RunningClock(speed, start_ms), options) as venue:
-        async with httpx.AsyncClient() as client:
-            for _ in range(600):
-                if (await client.get(f"{venue.url}/control/ready")).status_code == 200:
-                    break
+    started_ms = [wall_ms()] if speed == 1.0 else []
+    clock = RunningClock(speed, start_ms, lambda: wall_ms() - started_ms[0] if started_ms else 0)
+    async with running_venue(market, clock, options) as venue:
+        async with httpx.AsyncClient(timeout=60) as client, asyncio.timeout(120):
+            url = f"{venue.url}/control/ready"
+            # What is awaited is the venue's own loop.
+            while (await client.get(url)).status_code != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+        started_ms.append(wall_ms())
         yield venue
 
 
@@ -129,7 +136,7 @@ async def running_collector(settings: CollectorSettings) -> AsyncIterator[Collec
         yield collector
     finally:
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await task
 
 

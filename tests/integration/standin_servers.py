@@ -6,6 +6,7 @@ stand-ins it tests. Everything is ended by its process id.
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import shutil
@@ -24,9 +25,16 @@ from urllib.request import Request, urlopen
 
 import psycopg
 
+from local.ports import is_free
+
 ROOT = Path(__file__).resolve().parents[2]
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
-READY_TIMEOUT_S = 30.0
+# What a machine under load may need; a quiet one needs a tenth of it.
+READY_TIMEOUT_S = 90.0
+# Below the bases of whole clouds (local/ports.py) and the range of outgoing sockets: nobody gets
+# such a port by chance between our asking and the server's listening.
+PORT_MIN, PORTS_COUNT = 2_000, 9_000
+NUMBERS = itertools.count(os.getpid() * 100)
 
 JWT_SECRET = "a-test-secret-of-at-least-thirty-two-characters"
 PUBLISHABLE_KEY = "sb_publishable_testtesttesttesttest00"
@@ -34,11 +42,9 @@ SECRET_KEY = "sb_secret_testtesttesttesttest00000000"
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that is free now and that this process is not given again soon."""
+    ports = (PORT_MIN + number % PORTS_COUNT for number in NUMBERS)
+    return next(port for port in ports if is_free(port))
 
 
 def wait_until(
@@ -55,7 +61,7 @@ def wait_until(
 def answers(url: str, headers: dict[str, str] | None = None) -> bool:
     """Return whether `url` answers 200."""
     try:
-        with urlopen(Request(url, headers=headers or {}), timeout=2) as reply:
+        with urlopen(Request(url, headers=headers or {}), timeout=10) as reply:
             return bool(reply.status == 200)
     except (HTTPError, URLError, OSError):
         return False
@@ -95,7 +101,7 @@ class PostgresServer:
         wait_until(self.is_ready, "Postgres ready")
 
     def is_ready(self) -> bool:
-        with suppress(psycopg.OperationalError), psycopg.connect(self.dsn, connect_timeout=2):
+        with suppress(psycopg.OperationalError), psycopg.connect(self.dsn, connect_timeout=10):
             return True
         return False
 
@@ -103,7 +109,7 @@ class PostgresServer:
         """Stop as a restart does: sessions are cut, nothing committed is lost."""
         if self.process is not None:
             self.process.send_signal(2)  # SIGINT: fast shutdown
-            self.process.wait(20)
+            self.process.wait(READY_TIMEOUT_S)
             self.process = None
 
     def apply(self, *files: str) -> None:
@@ -192,7 +198,7 @@ class RedisServer:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(READY_TIMEOUT_S)
             self.process = None
 
 

@@ -99,7 +99,7 @@ async def test_stream_hands_on_messages_and_answers_pings() -> None:
         assert is_gapless(heard)
         assert group.is_connected
         age_s = group.age_of_data_s
-        assert age_s is not None and age_s < 1
+        assert age_s is not None and 0 <= age_s < 10
 
 
 async def test_socket_that_pings_but_sends_no_data_is_dead() -> None:
@@ -109,8 +109,9 @@ async def test_socket_that_pings_but_sends_no_data_is_dead() -> None:
     ):
         await until(lambda: len(heard) > 2)
         server.mute = True
-        await until(lambda: group.endings[Ending.STALLED] == 1)
-        assert server.pongs > 5
+        pongs, stalls = server.pongs, group.endings[Ending.STALLED]
+        await until(lambda: server.pongs > pongs + 5)
+        await until(lambda: group.endings[Ending.STALLED] > stalls)
         server.mute = False
         heard.clear()
         await until(lambda: len(heard) > 2)
@@ -122,7 +123,7 @@ async def test_planned_reconnect_overlaps_so_that_nothing_is_missed() -> None:
         running_server() as server,
         running_group(server, reconnect_after_s=0.5) as (group, heard),
     ):
-        await until(lambda: group.endings[Ending.PLANNED] >= 3, 20)
+        await until(lambda: group.endings[Ending.PLANNED] >= 3)
         await until(lambda: len(server.closes) >= 2)
         assert is_gapless(heard)
         # The overlap shows as doubles, and the old connections ended in order.
@@ -159,7 +160,7 @@ async def test_refused_connection_says_why_and_waits_as_told() -> None:
             assert "451" in group.last_error and "region" in group.last_error
             assert not group.is_connected
             server.refuse_status = 0
-            await until(lambda: len(heard) > 2, 10)
+            await until(lambda: len(heard) > 2)
 
 
 async def test_server_that_is_away_is_tried_again() -> None:
@@ -168,7 +169,7 @@ async def test_server_that_is_away_is_tried_again() -> None:
     async with running_server() as other:
         group = StreamGroup("x", url, lambda _: None, stall_timeout_s=30, reconnect_after_s=60)
         task = asyncio.create_task(group.run())
-        await until(lambda: "expected a connection" in group.last_error, 15)
+        await until(lambda: "expected a connection" in group.last_error)
         assert group.connections_count == 0
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

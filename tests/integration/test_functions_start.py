@@ -30,7 +30,7 @@ def start(folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess
         env=environment | settings | {"PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

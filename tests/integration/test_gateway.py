@@ -80,7 +80,7 @@ def service() -> Iterator[str]:
     wait_until(lambda: port_is_open(port), "service ready")
     yield f"http://127.0.0.1:{port}"
     stop.set()
-    thread.join(10)
+    thread.join(60)
 
 
 def port_is_open(port: int) -> bool:
@@ -273,11 +273,11 @@ async def test_socket_passes_frames_both_ways_and_the_close_code(
     url = (gateway / "realtime/v1/websocket").with_query({"apikey": "k", "vsn": "2.0.0"})
     async with client.ws_connect(url, origin="http://localhost:5173") as socket:
         await socket.send_str("hello")
-        assert await socket.receive_str(timeout=5) == "apikey=k&vsn=2.0.0:hello"
+        assert await socket.receive_str(timeout=60) == "apikey=k&vsn=2.0.0:hello"
         await socket.send_bytes(b"\x00\x01\x02")
-        assert await socket.receive_bytes(timeout=5) == b"\x02\x01\x00"
+        assert await socket.receive_bytes(timeout=60) == b"\x02\x01\x00"
         await socket.send_str("bye")
-        closed = await socket.receive(timeout=5)
+        closed = await socket.receive(timeout=60)
         assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 4001)
 
 

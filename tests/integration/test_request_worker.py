@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
-import httpx
 import psycopg
 import pytest
 
-from tests.integration.standin_servers import PostgresServer, answers, run_standin, wait_until
+from local.request_worker import RequestWorker
+from tests.integration.standin_servers import (
+    ROOT,
+    PostgresServer,
+    answers,
+    run_standin,
+    wait_until,
+)
+from tests.unit.collector.fakes import until
+
+PAUSE_S = 3.0
 
 
 class Received(NamedTuple):
@@ -41,6 +53,9 @@ class Server(ThreadingHTTPServer):
     def paths(self) -> list[str]:
         return [received.path for received in self.received]
 
+    def has(self, path: str) -> bool:
+        return path in self.paths()
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -53,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
             Received(time.monotonic(), self.command, self.path, headers, body)
         )
         if self.path.startswith("/slow"):
-            self.server.release.wait(10)
+            self.server.release.wait(60)
         content = b'{"done": true}'
         self.send_response(500 if self.path.startswith("/fail") else 200)
         self.send_header("Content-Type", "application/json")
@@ -112,7 +127,7 @@ def response(database: psycopg.Connection, request_id: int) -> tuple[Any, ...]:
         ).fetchall()
         return bool(found)
 
-    wait_until(is_stored, f"response {request_id}", timeout_s=15)
+    wait_until(is_stored, f"response {request_id}")
     return found[0]
 
 
@@ -176,8 +191,9 @@ def test_failures_are_stored_with_libcurl_texts(
     assert stored["malformed"][4] == "URL using bad/illegal format or missing URL"
     status, _, _, timed_out, text = stored["slow"]
     assert (status, timed_out) == (None, True)
-    assert text.startswith("Timeout of 200 ms reached. Total time: 20")
-    assert text.endswith(" ms)")
+    # By how much it was exceeded is the machine's affair.
+    total = re.match(r"Timeout of 200 ms reached\. Total time: ([\d.]+) ms \(.+ ms\)$", text)
+    assert total is not None and float(total[1]) >= 200, text
 
 
 def test_one_slow_answer_delays_the_whole_batch(
@@ -197,20 +213,27 @@ def test_one_slow_answer_delays_the_whole_batch(
     assert call(database, same, slow, fast) == 1
 
 
-def test_first_call_in_the_pause_goes_at_once_and_the_next_waits(
-    database: psycopg.Connection, server: Server, worker: str
+async def test_first_call_in_the_pause_goes_at_once_and_the_next_waits(
+    postgres_server: PostgresServer, server: Server
 ) -> None:
-    def send(path: str) -> None:
-        call(database, "select net.http_post(%s)", server.url + path)
-        wait_until(lambda: path in server.paths(), f"{path} received")
-
-    # A pause of a second, an empty batch and another pause lie before its sleep.
-    wait_until(lambda: httpx.get(worker + "/health", trust_env=False).json()["is_asleep"], "sleep")
-    for path in ("/pause/a", "/pause/b", "/pause/c"):
-        send(path)
+    # A worker in a database of its own, with a pause that no busy machine takes for a moment.
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
+        connection.execute("create database pauses")
+    dsn = postgres_server.dsn.rpartition("/")[0] + "/pauses"
+    running = RequestWorker(dsn, pause_s=PAUSE_S)
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as database:
+        await database.execute((ROOT / "local" / "sql" / "30_net.sql").read_bytes())
+        task = asyncio.create_task(running.run())
+        # An empty batch and a pause lie before its sleep.
+        await until(lambda: running.is_asleep)
+        for path in ("/pause/a", "/pause/b", "/pause/c"):
+            await database.execute("select net.http_post(%s)", (server.url + path,))
+            await until(partial(server.has, path))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
     at_s = {r.path: r.at_s for r in server.received}
-    assert at_s["/pause/b"] - at_s["/pause/a"] < 0.5
-    assert 0.5 < at_s["/pause/c"] - at_s["/pause/b"] < 1.5
+    assert at_s["/pause/b"] - at_s["/pause/a"] < PAUSE_S / 2
+    assert at_s["/pause/c"] - at_s["/pause/b"] > PAUSE_S / 2
 
 
 def test_other_content_type_than_json_is_refused(database: psycopg.Connection) -> None:

@@ -29,7 +29,7 @@ from local.state import StateDir
 from local.supervisor import Supervisor
 from shared.errors import ConfigError
 
-DEADLINE_S = 20.0
+DEADLINE_S = 90.0
 
 
 class Notes:
@@ -110,7 +110,7 @@ def script(name: str, text: str, state: StateDir, needs: tuple[str, ...] = ()) -
     )
 
 
-SLEEP = "flag.touch()\nprint('hello from', os.getpid(), flush=True)\ntime.sleep(600)"
+SLEEP = "print('hello from', os.getpid(), flush=True)\nflag.touch()\ntime.sleep(600)"
 
 
 async def test_supervisor_starts_in_the_order_of_needs(state: StateDir) -> None:
@@ -160,7 +160,8 @@ async def test_stop_ends_every_process_also_grandchildren_and_deaf_ones(state: S
         marks = [mark for pid in pids if (mark := mark_of(pid)) is not None]
         assert len(marks) == 3
         began_s = time.monotonic()
-    assert time.monotonic() - began_s < 10
+    # The deaf one is given 5 s.
+    assert time.monotonic() - began_s < 60
     # Killed, all of them; the kernel may take a moment to clear the last one away.
     await eventually(lambda: not any(map(is_running, marks)))
     assert list(state.pids.iterdir()) == []
@@ -197,9 +198,8 @@ async def test_children_end_when_the_supervisor_is_killed(state: StateDir) -> No
         sys.executable, "-c", program, env={**os.environ, "PYTHONPATH": os.getcwd()}
     )
     await eventually((state.root / "one.ready").exists)
-    await eventually(lambda: (state.pids / "one.pid").exists())
-    words = (state.pids / "one.pid").read_text().split()
-    child = ProcessMark(int(words[0]), int(words[1]))
+    await eventually(lambda: "one" in state.stale_processes())
+    child = state.stale_processes()["one"]
     assert is_running(child)
     assert not state.try_lock()
     process.kill()
@@ -287,7 +287,8 @@ async def test_postgres_and_redis_survive_kill_and_restart_with_their_data(
         assert await client.get("kept") == "42"
     await client.aclose()
     assert is_free(postgres.port) and is_free(server.port)
-    assert list(processes_in(postgres.data)) == []
+    # A backend may outlive its postmaster by a moment.
+    await eventually(lambda: list(processes_in(postgres.data)) == [])
 
 
 async def test_stale_pid_file_with_a_strangers_number_does_not_stop_postgres(

@@ -62,7 +62,7 @@ def install(machine: Path, purpose: str = "run") -> subprocess.CompletedProcess[
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -130,7 +130,9 @@ def test_install_twice_skips_what_is_done(machine: Path) -> None:
         "python3": 'if [ "$2" = venv ]; then mkdir -p .venv/bin; '
         "cp bin/python3 bin/uv bin/npm .venv/bin/; cp bin/python3 .venv/bin/python; fi; exit 0",
         "uv": 'if [ "$1" = --version ]; then echo uv 0.13.8; else echo synced >>calls; fi',
-        "npm": 'mkdir -p node_modules dist; touch dist/index.html; echo "npm $1" >>calls',
+        # What is built comes last: anything newer would be a reason to build again.
+        "npm": 'echo "npm $1" >>calls; mkdir -p node_modules; [ "$1" = run ] || exit 0; '
+        "mkdir -p dist; touch dist/index.html",
         "cp": 'exec /bin/cp "$@"',
     }.items():
         fake(machine, name, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 import threading
@@ -9,15 +10,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.env_example import render
 from local.feeds import FeedChoice, choose_feed
 from local.logfiles import RotatingLog, last_line
 from local.ports import HOST, Ports, check_free, find_free_base, parse_base
+from local.samples import SAMPLES
 from local.secrets import load_or_create_secrets
+from local.seed import save_sample
 from local.settings import LocalSettings
-from shared.errors import ConfigError
+from shared.errors import ConfigError, StoreUnavailable
 from shared.market.frame import Feed
 from shared.settings import load_settings
 
@@ -144,6 +148,25 @@ async def test_unknown_feed_is_refused_with_one_that_works(text: str, message: s
         await choose_feed(text, "nowhere")
     assert caught.value.message.startswith(message)
     assert caught.value.hint == "make run FEED=simulated"
+
+
+async def test_sample_is_saved_once_history_has_the_bars_of_its_rule() -> None:
+    # As while the collector writes its first history.
+    statuses = [400, 400, 200]
+    saved: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status = statuses.pop(0)
+        if status == 200:
+            saved.append(json.loads(request.content)["name"])
+        return httpx.Response(status, json={})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        await save_sample(client, "http://functions", "token", SAMPLES[0], pause_s=0.0)
+        assert (saved, statuses) == ([SAMPLES[0].name], [])
+        statuses.append(403)
+        with pytest.raises(StoreUnavailable, match="was status 403"):
+            await save_sample(client, "http://functions", "token", SAMPLES[1], pause_s=0.0)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def post(door: str, path: str, content: object, **headers: str) -> httpx.Respons
         json=content,
         headers={"Authorization": f"Bearer {TOKEN}", **headers},
         trust_env=False,
+        timeout=60,
     )
 
 

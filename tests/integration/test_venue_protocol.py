@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -15,13 +17,14 @@ from local.venue.clock import RunningClock, SteppedClock
 from local.venue.market import SimulatedMarket
 from local.venue.options import VenueOptions
 from local.venue.server import RunningVenue, running_venue
+from local.venue.venue import Venue
 from shared.market.interval import MINUTE_MS, Interval
 from shared.market.kline import parse_e8
 
 START_MS = 1_795_231_062_512
 MINUTE_START_MS = START_MS - START_MS % MINUTE_MS
 SYMBOLS = 20
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class Client:
@@ -59,11 +62,13 @@ class Client:
 async def client_of(
     options: VenueOptions | None = None, speed: float | None = None
 ) -> AsyncIterator[Client]:
+    """Yield a client; beside a stepped clock the minute of the request weight stands still too."""
     market = SimulatedMarket(5, SYMBOLS, anchor_ms=START_MS, history_days=3)
     clock = SteppedClock(START_MS) if speed is None else RunningClock(speed, START_MS)
+    monotonic_s = time.monotonic if speed is not None else partial(float, 1_000)
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
     async with (
-        running_venue(market, clock, options) as running,
+        running_venue(market, clock, options, monotonic_s=monotonic_s) as running,
         aiohttp.ClientSession(timeout=timeout) as session,
     ):
         yield Client(running, session)
@@ -205,15 +210,41 @@ async def test_running_venue_pushes_forming_klines_and_closes_in_time() -> None:
     ):
         kinds: list[bool] = []
         opens: list[int] = []
-        while kinds.count(True) < 2:
+        while kinds.count(True) < 2 or kinds.count(False) < 2:
             event = (await receive(socket))["data"]
             kinds.append(event["k"]["x"])
             opens.append(event["k"]["t"])
             if event["k"]["x"]:
-                # Compressed: 150 ms of jitter and some scheduling are seconds of venue time.
-                assert 0 < event["E"] - event["k"]["T"] < 40_000
+                # Compressed: 150 ms of jitter are 9 s of venue time; the rest is for a machine
+                # under load.
+                assert 0 < event["E"] - event["k"]["T"] < 600_000
         assert opens == sorted(opens)
-        assert kinds.count(False) >= 2
+
+
+async def test_close_that_is_noticed_late_goes_out_before_the_next_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real_ms = 0
+    market = SimulatedMarket(5, SYMBOLS, anchor_ms=START_MS, history_days=1)
+    clock = RunningClock(1.0, MINUTE_START_MS, lambda: real_ms)
+    venue = Venue(market, clock, VenueOptions(), lambda: real_ms / 1_000)
+    pushed: list[int] = []
+
+    def send_forming(indexes: object, at_ms: int, hush: object) -> None:
+        pushed.append(at_ms)
+
+    monkeypatch.setattr(venue.sender, "send_forming", send_forming)
+    venue.hub.wanted[:] = True
+    # The machine slept over the boundary: first the minute is closed, then its closes are sent.
+    real_ms = MINUTE_MS + 400
+    venue.push_forming(0)
+    venue.close_minute(MINUTE_START_MS)
+    venue.push_forming(0)
+    assert pushed == []
+    real_ms += 170
+    venue.push_forming(0)
+    assert pushed == [MINUTE_START_MS + real_ms]
+    venue.stop()
 
 
 async def test_subscriptions_are_kept_per_socket() -> None:
@@ -259,6 +290,8 @@ async def test_wrong_request_is_answered_with_its_code(request_text: str, code: 
 
 async def test_sixth_message_within_a_second_ends_the_socket() -> None:
     async with client_of() as client, client.socket("/ws") as socket:
+        # Nothing else to do for us and the venue in this second.
+        await client.warmed()
         # Control messages, pings and pongs count alike.
         for number in range(2):
             await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": number})

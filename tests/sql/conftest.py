@@ -27,7 +27,7 @@ from local.ports import find_free_base
 from local.postgres import STOP_SIGNAL, PostgresCluster
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 90.0
 TEMPLATE = "closebell_template"
 
 
@@ -143,7 +143,7 @@ def run_psql() -> Callable[[str, Path], str]:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         return result.stdout + result.stderr

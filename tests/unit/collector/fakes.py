@@ -74,7 +74,7 @@ def make_store(redis: FakeRedis) -> tuple[FrameStore, CommandMeter]:
     return FrameStore(cast(Redis, redis), meter), meter
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Return as soon as the condition holds; fail if it does not within the time."""
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + timeout_s

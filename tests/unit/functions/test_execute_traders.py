@@ -47,7 +47,7 @@ class Bench:
             secret=SECRET,
             claimed_by="test:1",
             now_ms=lambda: NOW_MS,
-            timeout_s=5.0,
+            timeout_s=30.0,
         )
         self.client = client({("POST", "execute_traders"): handler}, self.log)
 

@@ -40,7 +40,7 @@ def tick_run(run_id: int, closed_at_ms: int = CLOSED_AT_MS, **fields: Any) -> di
 class Bench:
     """The function with its fakes; looks are 10 ms apart and frames are waited for 30 ms."""
 
-    def __init__(self, *windows: Any, execute: Any = None, timeout_s: float = 5.0) -> None:
+    def __init__(self, *windows: Any, execute: Any = None, timeout_s: float = 30.0) -> None:
         self.database = FakeDatabase()
         self.windows = FakeWindows(*windows)
         self.execute = execute or FakeExecute()
@@ -128,8 +128,8 @@ async def test_tick_starts_a_run_whose_frame_comes_while_it_waits() -> None:
         log=bench.log,
         secret=SECRET,
         now_ms=lambda: NOW_MS,
-        frame_wait_s=5.0,
-        timeout_s=10.0,
+        frame_wait_s=30.0,
+        timeout_s=60.0,
         look_every_s=0.01,
     )
     bench.client = client({("POST", "trigger_executions"): handler}, bench.log)
@@ -151,7 +151,7 @@ async def test_tick_stops_waiting_when_the_poke_finishes_the_run() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     await finished.add(8)
-    assert await asyncio.wait_for(waiting, 5.0) is True
+    assert await asyncio.wait_for(waiting, 30.0) is True
 
 
 async def test_older_slots_are_started_straight_and_in_order() -> None:
@@ -186,7 +186,7 @@ async def test_deadline_reports_what_was_reached() -> None:
                 await asyncio.Event().wait()
             return await super().__call__(run)
 
-    bench = Bench(execute=Slow(), timeout_s=0.2)
+    bench = Bench(execute=Slow(), timeout_s=1.0)
     older = [tick_run(i, CLOSED_AT_MS - i * MINUTE_MS) for i in (2, 1)]
     assert await bench.statuses(*older) == {2: "finished", 1: "waiting"}
 
