@@ -1,7 +1,7 @@
 # Closebell: every verb. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset check test fmt bench clean
+.PHONY: help run stop reset check test fuzz fmt docs bench bench-engine clean
 
 # make run FEED=live|simulated|replay:<folder>   (default: live when the venue answers, else simulated)
 FEED ?=
@@ -10,12 +10,15 @@ PORT ?= 8420
 # Words passed on to pytest: make test ARGS="tests/unit -x"
 ARGS ?=
 YES ?=
+# make fuzz: how many texts, and the seed they come from (default: a new one, shown)
+COUNT ?= 10000000
+SEED ?=
 
 PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## start everything here and print the URL (FEED=live|simulated|replay:<folder>, PORT=8420)
 	@local/install.sh run
@@ -41,15 +44,28 @@ test: ## every test, a real browser included (ARGS="tests/unit -x" for some)
 	$(PYTHON) -m pytest $(ARGS)
 	cd dashboard && npm run --silent test
 
+fuzz: ## send ten million random rules through the parser (COUNT=10000000 SEED=7)
+	@local/install.sh check
+	$(PYTHON) -m tests.unit.rules.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
+
 fmt: ## put the code into its format, write .env.example anew
 	@local/install.sh check
 	ruff check --fix .
 	ruff format .
 	$(PYTHON) -m local.env_example > .env.example
 
+docs: ## write docs/rules/functions.md and its pictures anew from the registry
+	@local/install.sh check
+	uv sync --quiet --inexact --group docs
+	$(PYTHON) -m docs.rules.generate
+
 bench: ## measure what docs/performance.md shows; writes bench/results.json
 	@local/install.sh test
 	$(PYTHON) -m bench
+
+bench-engine: ## measure the rule engine against its peers, and how it grows (ARGS="growth" for a part)
+	@local/install.sh test
+	$(PYTHON) -m bench engine $(ARGS)
 
 clean: ## delete what was built, not the data (.venv, node_modules, dashboard/dist, caches)
 	rm -rf .venv local/node_modules dashboard/node_modules dashboard/dist

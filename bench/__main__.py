@@ -1,16 +1,29 @@
-"""Run benchmarks by name, or all: `python -m bench [NAME …]`."""
+"""Run benchmarks by name, or all but the engine's: `python -m bench [NAME …]`.
+
+`python -m bench engine [PART …]` runs the engine's, or some parts of it: traders, growth,
+backtest, peers.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 
-from bench import figures
+from bench import figures, page
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, print and store their figures; return the exit code."""
-    # Imported here: each benchmark pulls in a different half of the project.
+    # Imported here and below: each benchmark pulls in a different half of the project.
+    if names[:1] == ["engine"]:
+        from bench.engine import run
+
+        if not _are_known(names[1:], run.PARTS):
+            return 2
+        for name in names[1:] or run.PARTS:
+            _measure(name, run.PARTS[name].measure, run.PARTS[name].replaces)
+        return 0
     from bench import ingest, latency, memory, redis_write
 
     known = {
@@ -19,20 +32,35 @@ def main(names: list[str]) -> int:
         "memory": memory.measure,
         "latency": latency.measure,
     }
+    if not _are_known(names, known):
+        return 2
+    for name in names or known:
+        _measure(name, known[name])
+    return 0
+
+
+def _are_known(names: Iterable[str], known: Iterable[str]) -> bool:
     unknown = [name for name in names if name not in known]
     if unknown:
         print(f"expected one of {', '.join(known)}, was {', '.join(unknown)}", file=sys.stderr)
-        return 2
-    for name in names or known:
-        began_s = time.monotonic()
-        print(f"{name} …", flush=True)
-        measured = known[name]()
-        figures.store(measured)
-        for figure in measured:
-            mark = {None: " ", True: "✓", False: "✗"}[figure.kept]
-            print(f"  {mark} {figure.name}: {figure.value:,.4g} {figure.unit}")
-        print(f"  ({time.monotonic() - began_s:.0f} s)", flush=True)
-    return 0
+    return not unknown
+
+
+def _measure(
+    name: str, measure: Callable[[], list[figures.Figure]], replaces: Sequence[str] = ()
+) -> None:
+    began_s = time.monotonic()
+    print(f"{name} …", flush=True)
+    measured = measure()
+    figures.store(measured, replaces)
+    page.write()
+    for figure in measured:
+        mark = {None: " ", True: "✓", False: "✗"}[figure.kept]
+        shown = f"{figure.value:,.4g} {figure.unit}"
+        if figure.ratio is not None:
+            shown = f"{page.digits(figure.ratio)}× {figure.baseline_name}"
+        print(f"  {mark} {figure.name}: {shown} {figure.promise or ''}".rstrip())
+    print(f"  ({time.monotonic() - began_s:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

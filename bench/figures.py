@@ -1,4 +1,4 @@
-"""One measured figure, the file of all figures, and the page made from that file."""
+"""One measured figure, and the file of all figures (bench/page.py makes the page from it)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,6 @@ from pathlib import Path
 import msgspec
 
 RESULTS = Path("bench/results.json")
-PAGE = Path("docs/performance.md")
-
-_HEAD = """# Performance
-
-Made by `make bench` from `bench/results.json`; do not edit. Every figure is measured on one
-machine that also runs the load, the database and the browser. Promises are from the design; a
-promise that is not kept is marked, never left out.
-
-"""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,33 +48,18 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
-def store(figures: Sequence[Figure]) -> None:
-    """Put the figures into the results file, replacing those of the same name, and the page."""
+def store(figures: Sequence[Figure], instead_of: Sequence[str] = ()) -> None:
+    """Put the figures into the results file, replacing those of the same name.
+
+    `instead_of`: prefixes; what begins with one goes, whether or not there is a new one.
+    """
     known: dict[str, Figure] = {}
     if RESULTS.exists():
         for figure in msgspec.json.decode(RESULTS.read_bytes(), type=list[Figure]):
-            known[figure.name] = figure
+            if not figure.name.startswith(tuple(instead_of)):
+                known[figure.name] = figure
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for figure in figures:
         known[figure.name] = msgspec.structs.replace(figure, measured_at=now)
     kept = sorted(known.values(), key=lambda figure: figure.name)
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
-    PAGE.write_text(page(kept))
-
-
-def page(figures: Sequence[Figure]) -> str:
-    """Return docs/performance.md for these figures."""
-    lines = [
-        "| figure | value | promise | kept | against | conditions |",
-        "|---|---|---|---|---|---|",
-    ]
-    for figure in figures:
-        against = ""
-        if figure.ratio is not None:
-            against = f"{figure.ratio:.3g}× {figure.baseline_name} ({figure.baseline:.4g})"
-        kept = {None: "", True: "yes", False: "**no**"}[figure.kept]
-        lines.append(
-            f"| {figure.name} | {figure.value:,.4g} {figure.unit} | {figure.promise or ''} "
-            f"| {kept} | {against} | {figure.conditions} |"
-        )
-    return _HEAD + "\n".join(lines) + "\n"

@@ -102,8 +102,8 @@ def status_of(error: ClosebellError) -> int:
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
-def reply_error(error: ClosebellError) -> Response:
-    """Return the reply for an error of the tree, with the place where the request is wrong."""
+def error_content(error: ClosebellError) -> dict[str, Any]:
+    """Return what a caller is told of an error of the tree."""
     content: dict[str, Any] = {
         "code": error.code,
         "message": error.message,
@@ -116,7 +116,12 @@ def reply_error(error: ClosebellError) -> Response:
     suggestion = getattr(error, "suggestion", "") or error.context.get("suggestion", "")
     if suggestion:
         content["suggestion"] = suggestion
-    response = reply_json({"error": content}, status_of(error))
+    return content
+
+
+def reply_error(error: ClosebellError) -> Response:
+    """Return the reply for an error of the tree, with the place where the request is wrong."""
+    response = reply_json({"error": error_content(error)}, status_of(error))
     if "retry_after_s" in error.context:
         response.headers["retry-after"] = str(error.context["retry_after_s"])
     return response

@@ -11,16 +11,21 @@ from time import monotonic, time_ns
 
 import httpx
 
+from functions.backtest_rule.handler import BacktestRule
 from functions.dispatch import Dispatcher
 from functions.execute_traders.handler import ExecuteTraders
+from functions.explain_rule.handler import ExplainRule
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
 from functions.health.handler import health
+from functions.preview_rule.handler import PreviewRule
 from functions.rate_limit import RateLimiter
 from functions.router import Router
+from functions.rule_requests import RuleReader
 from functions.save_trader.handler import SaveTrader
 from functions.tokens import TokenVerifier
 from functions.trigger_executions.handler import TriggerExecutions
+from shared.rules import RuleLimits
 from shared.settings import FunctionsSettings
 from shared.store.database import Database
 from shared.store.frames import FrameStore, connect_redis
@@ -30,6 +35,9 @@ from shared.store.windows import WindowCache
 # Every edit in the dashboard's form may ask for a preview.
 SAVES_PER_MINUTE = 60
 SAVES_AT_ONCE = 20
+# A backtest takes seconds of a core.
+QUESTIONS_PER_MINUTE = 20
+QUESTIONS_AT_ONCE = 10
 CONNECTIONS_MAX = 20
 
 
@@ -52,6 +60,13 @@ class Application:
         self.log = FunctionLog(self.database.write_logs, now_ms)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=CONNECTIONS_MAX))
         windows = WindowCache(FrameStore(redis, CommandMeter(monotonic())))
+        limits = rule_limits(settings)
+        tokens = TokenVerifier(
+            settings.supabase_jwt_secret.get_secret_value(),
+            settings.supabase_url,
+            self.http,
+            monotonic,
+        )
         finished = FinishedRuns()
         dispatcher = Dispatcher(self.http, settings.functions_url, secret, self.log, now_ms)
         execute_traders = ExecuteTraders(
@@ -63,6 +78,7 @@ class Application:
             claimed_by=f"{socket.gethostname()}:{os.getpid()}",
             now_ms=now_ms,
             timeout_s=settings.request_timeout_s,
+            limits=limits,
         )
         trigger_executions = TriggerExecutions(
             runs=self.database,
@@ -79,16 +95,21 @@ class Application:
             traders=self.database,
             windows=windows,
             execute=dispatcher,
-            tokens=TokenVerifier(
-                settings.supabase_jwt_secret.get_secret_value(),
-                settings.supabase_url,
-                self.http,
-                monotonic,
-            ),
+            tokens=tokens,
             limiter=RateLimiter(SAVES_PER_MINUTE, SAVES_AT_ONCE),
             log=self.log,
             now_ms=now_ms,
             monotonic_s=monotonic,
+            limits=limits,
+        )
+        reader = RuleReader(
+            windows=windows,
+            tokens=tokens,
+            limiter=RateLimiter(QUESTIONS_PER_MINUTE, QUESTIONS_AT_ONCE),
+            log=self.log,
+            now_ms=now_ms,
+            monotonic_s=monotonic,
+            limits=limits,
         )
         self.router = Router(
             {
@@ -96,6 +117,9 @@ class Application:
                 ("POST", "trigger_executions"): trigger_executions,
                 ("POST", "execute_traders"): execute_traders,
                 ("POST", "save_trader"): save_trader,
+                ("POST", "preview_rule"): PreviewRule(reader),
+                ("POST", "explain_rule"): ExplainRule(reader),
+                ("POST", "backtest_rule"): BacktestRule(reader, self.log),
             },
             log=self.log,
             dashboard_origin=settings.dashboard_origin,
@@ -104,3 +128,15 @@ class Application:
     async def warm_up(self) -> None:
         """Connect to Postgres and send the first call, which costs many times a later one."""
         await self.database.write_logs([])
+
+
+def rule_limits(settings: FunctionsSettings) -> RuleLimits:
+    """Return what one rule may ask for: the same where it is saved and where it runs."""
+    return RuleLimits(
+        text_characters_max=settings.rule_text_characters_max,
+        depth_max=settings.rule_depth_max,
+        nodes_max=settings.rule_nodes_max,
+        window_bars_max=settings.rule_window_bars_max,
+        instruments_max=settings.rule_instruments_max,
+        intervals_max=settings.rule_intervals_max,
+    )

@@ -20,7 +20,7 @@ from local.parts import Part
 from local.ports import PORT_DEFAULT, check_free, parse_base
 from local.processes import mark_of
 from local.screen import Screen
-from local.secrets import load_or_create_secrets
+from local.secrets import load_or_create_secrets, write_private
 from local.services import build_parts, probe_client, service_ports
 from local.settings import LocalSettings
 from local.state import RunInfo, StateDir
@@ -84,6 +84,7 @@ async def _supervise(parts: list[Part], cloud: Cloud, screen: Screen, began_s: f
     cloud.state.write_run(
         RunInfo(pid=own.pid, start_ticks=own.start_ticks, url=cloud.url, feed=cloud.feed.argument)
     )
+    tell_redis(cloud)
     supervisor = Supervisor(parts, cloud.state, screen)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -92,6 +93,22 @@ async def _supervise(parts: list[Part], cloud: Cloud, screen: Screen, began_s: f
         await supervisor.run(lambda: screen.summary(cloud, time.monotonic() - began_s))
     finally:
         cloud.state.run_file.unlink(missing_ok=True)
+        cloud.state.redis_file.unlink(missing_ok=True)
+
+
+def tell_redis(cloud: Cloud) -> None:
+    """Write the settings with which `closebell` reads this history; a real Redis is in .env.
+
+    Its own file because the command line knows neither our ports nor the form of our secrets.
+    """
+    if cloud.settings.has_upstash:
+        cloud.state.redis_file.unlink(missing_ok=True)
+        return
+    lines = (
+        f"UPSTASH_REDIS_REST_URL={cloud.local_url(cloud.ports.upstash)}",
+        f"UPSTASH_REDIS_REST_TOKEN={cloud.secrets.redis_token}",
+    )
+    write_private(cloud.state.redis_file, "\n".join((*lines, "")).encode())
 
 
 def _tell_running(state: StateDir, feed: str) -> int:

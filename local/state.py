@@ -1,7 +1,7 @@
 """The folder `.local`: what one local cloud keeps between starts, and who is running it now.
 
-Holds postgres/, redis/, venue/, logs/, pids/, secrets.json, run.json and a lock. The lock, not a
-pid file, decides whether a supervisor runs: the kernel releases it however that one ends.
+Holds postgres/, redis/, venue/, logs/, pids/, secrets.json, run.json, redis.env and a lock. The
+lock, not a pid file, decides whether a supervisor runs: the kernel releases it however it ends.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class StateDir:
     @property
     def run_file(self) -> Path:
         return self.root / "run.json"
+
+    @property
+    def redis_file(self) -> Path:
+        """Where the command line finds the Redis of this folder; there while it runs."""
+        return self.root / "redis.env"
 
     def create(self) -> None:
         """Make the folders. Raises: ConfigError if they belong to somebody else."""

@@ -6,6 +6,8 @@ refuses the start and names the variable (`load_settings`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -16,13 +18,18 @@ from shared.market.frame import Feed
 from shared.market.interval import Interval
 
 
-class StoreSettings(BaseSettings):
-    """Where frames are kept, and how our own parts call each other."""
+class RedisSettings(BaseSettings):
+    """Where frames are kept: all that reading history needs."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
     upstash_redis_rest_url: str = Field(description="Redis over REST, as Upstash shows it")
     upstash_redis_rest_token: SecretStr = Field(description="its token")
+
+
+class StoreSettings(RedisSettings):
+    """The same, and how our own parts call each other."""
+
     functions_url: str = Field(description="base URL of the functions, without a slash at the end")
     function_secret: SecretStr = Field(
         min_length=16, description="shared secret that signs calls to the functions"
@@ -99,18 +106,37 @@ class FunctionsSettings(StoreSettings):
     request_timeout_s: float = Field(
         25.0, gt=0, le=60, description="time a request may take in all, in seconds"
     )
+    # What one rule may ask for; the defaults are those of shared.rules.RuleLimits.
+    rule_text_characters_max: int = Field(
+        2_000, ge=1, le=20_000, description="characters of a rule"
+    )
+    rule_depth_max: int = Field(
+        32, ge=1, le=64, description="levels of brackets and of nesting in a rule"
+    )
+    rule_nodes_max: int = Field(
+        200, ge=1, le=2_000, description="parts of a rule: names, numbers, operators, calls"
+    )
+    rule_window_bars_max: int = Field(
+        500, ge=2, le=500, description="bars that a rule may look back"
+    )
+    rule_instruments_max: int = Field(
+        8, ge=0, le=50, description='instruments that a rule may name, as in of("BTCUSDT", close)'
+    )
+    rule_intervals_max: int = Field(
+        8, ge=0, le=12, description='other intervals that a rule may read, as in close(tf="4h")'
+    )
 
 
 S = TypeVar("S", bound=BaseSettings)
 
 
-def load_settings(kind: type[S]) -> S:
-    """Return the settings from the environment and `.env`.
+def load_settings(kind: type[S], env_files: Sequence[str | Path] = (".env",)) -> S:
+    """Return the settings from the environment and the files that exist, of which the last wins.
 
     Raises: ConfigError naming each variable that is missing or impossible.
     """
     try:
-        return kind(_env_file=".env")
+        return kind(_env_file=tuple(env_files))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()

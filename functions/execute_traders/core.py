@@ -6,18 +6,26 @@ at every close and works on arrays: Python runs only over rules and actual match
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.execute_traders.verdicts import Part, evaluate_rules, plan_rules, states
+from functions.execute_traders.verdicts import (
+    Part,
+    Universe,
+    evaluate_rules,
+    plan_rules,
+    states,
+)
 from shared.errors import InvalidRule
+from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
-from shared.rules import FALSE, TRUE, Plan, Rule, parse_rule
+from shared.rules import CROSS_SECTIONAL, FALSE, TRUE, Plan, Rule, RuleLimits, parse_rule
 from shared.runs import Outcome, Run, Signal, Trader, TraderError, Trigger
 
 CLOSE = COLUMNS.index("close")
@@ -34,15 +42,18 @@ TRIGGERS = (Trigger.ENTER, Trigger.EXIT, Trigger.WHILE)
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Traders ready to be evaluated on windows with these `symbols`.
 
-    `rules` are distinct; `plan` holds all of them (None if they have no common plan). By trader,
-    in the order of `traders`, who all have a usable rule: `rule_indices` int[t] into `rules`,
-    `trigger_indices` int[t] into TRIGGERS, `universes` bool[t, n], `caps` int[t],
-    `enabled_at_ms` int[t]. `refused`: those whose rule does not parse, with the reason.
+    `rules` are distinct, each with what its cross-sectional functions compare (`rule_universes`);
+    `plan` holds all of them (None if they have no common plan); `intervals` are the longer ones
+    they read. By trader, in the order of `traders`, who all have a usable rule: `rule_indices`
+    int[t] into `rules`, `trigger_indices` int[t] into TRIGGERS, `universes` bool[t, n], `caps`
+    int[t], `enabled_at_ms` int[t]. `refused`: those whose rule does not parse, with the reason.
     """
 
     symbols: tuple[str, ...]
     traders: tuple[Trader, ...]
     rules: tuple[Rule, ...]
+    rule_universes: tuple[Universe, ...]
+    intervals: tuple[Interval, ...]
     plan: Plan | None
     rule_indices: NDArray[np.int64]
     trigger_indices: NDArray[np.int64]
@@ -53,9 +64,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=PARSED_RULES_MAX)
-def parse_cached(text: str) -> Rule:
+def parse_cached(text: str, interval: Interval, limits: RuleLimits) -> Rule:
     """Return the rule of a text, parsed once. Raises: InvalidRule, every time."""
-    return parse_rule(text)
+    return parse_rule(text, limits, interval=interval)
 
 
 def select_traders(traders: Sequence[Trader], run: Run) -> tuple[Trader, ...]:
@@ -65,28 +76,40 @@ def select_traders(traders: Sequence[Trader], run: Run) -> tuple[Trader, ...]:
     return tuple(trader for trader in traders if trader.id == run.trader_id)
 
 
-def prepare(traders: Sequence[Trader], symbols: Sequence[str]) -> Prepared:
+def prepare(
+    traders: Sequence[Trader],
+    symbols: Sequence[str],
+    interval: Interval,
+    limits: RuleLimits = RuleLimits(),  # noqa: B008 (immutable)
+) -> Prepared:
     """Return the traders with their rules parsed and merged into one plan."""
-    index_of: dict[str, int] = {}
+    index_of: dict[tuple[str, Universe], int] = {}
     rules: list[Rule] = []
+    indices: list[int] = []
     usable: list[Trader] = []
     refused: list[tuple[Trader, TraderError]] = []
     for trader in traders:
-        if trader.rule not in index_of:
-            try:
-                rule = parse_cached(trader.rule)
-            except InvalidRule as error:
-                refused.append((trader, _trader_error(trader, error)))
-                continue
-            index_of[trader.rule] = len(rules)
+        try:
+            rule = parse_cached(trader.rule, interval, limits)
+        except InvalidRule as error:
+            refused.append((trader, _trader_error(trader, error)))
+            continue
+        # The same text over another universe is another rule only if it compares instruments.
+        key = (trader.rule, trader.universe if rule.names & CROSS_SECTIONAL else None)
+        if key not in index_of:
+            index_of[key] = len(rules)
             rules.append(rule)
+        indices.append(index_of[key])
         usable.append(trader)
+    rule_universes = tuple(universe for _, universe in index_of)
     return Prepared(
         symbols=tuple(symbols),
         traders=tuple(usable),
         rules=tuple(rules),
-        plan=plan_rules(rules),
-        rule_indices=np.array([index_of[t.rule] for t in usable], dtype=np.int64),
+        rule_universes=rule_universes,
+        intervals=tuple(sorted({i for rule in rules for i in rule.intervals}, key=_length)),
+        plan=plan_rules(rules, rule_universes),
+        rule_indices=np.array(indices, dtype=np.int64),
         trigger_indices=np.array([TRIGGERS.index(t.trigger) for t in usable], dtype=np.int64),
         universes=_universes(usable, symbols),
         caps=np.array([t.signals_per_close_max for t in usable], dtype=np.int64),
@@ -95,9 +118,17 @@ def prepare(traders: Sequence[Trader], symbols: Sequence[str]) -> Prepared:
     )
 
 
-def decide(prepared: Prepared, window: Window, run: Run, evaluated_at_ms: int) -> Outcome:
+def decide(
+    prepared: Prepared,
+    window: Window,
+    run: Run,
+    evaluated_at_ms: int,
+    longer: Mapping[Interval, Window] = MappingProxyType({}),
+) -> Outcome:
     """Return the signals, overflows and errors of one run on its window.
 
+    `longer`: the windows of `prepared.intervals` that there are. On one that is not there, or
+    lacks its newest bar, rules are unknown.
     A trader that was enabled after the close is skipped unless the run names it. The second
     execution of a run looks only at instruments that were missing in the first. Signals are
     capped a trader, in universe order; the rest is counted.
@@ -109,8 +140,10 @@ def decide(prepared: Prepared, window: Window, run: Run, evaluated_at_ms: int) -
     parts = evaluate_rules(
         # The tick asks again and again for what is missing, mostly before anything has come.
         prepared.rules if instruments.any() else (),
+        prepared.rule_universes,
         prepared.plan,
         window,
+        longer,
         with_before=bool(np.any(prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))),
     )
     triggered = _triggered(parts, len(prepared.rules), len(window.symbols))
@@ -143,6 +176,10 @@ def decide(prepared: Prepared, window: Window, run: Run, evaluated_at_ms: int) -
         overflow=overflow,
         errors=(*refused, *_evaluation_errors(prepared, parts, eligible)),
     )
+
+
+def _length(interval: Interval) -> int:
+    return interval.duration_ms
 
 
 def _universes(traders: Sequence[Trader], symbols: Sequence[str]) -> NDArray[np.bool_]:

@@ -18,10 +18,12 @@ from functions.execute_traders.messages import ExecuteTradersReply, ExecuteTrade
 from functions.execute_traders.shards import Shard, ShardCache, prepare_shard
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
+from functions.longer_windows import LongerWindows
 from functions.ports import Runs, Slot, Windows
 from functions.stopwatch import Stopwatch
 from shared.errors import ClosebellError, DeadlineExceeded, SlotAlreadyDone, StaleData
 from shared.market.window import Window
+from shared.rules import RuleLimits
 from shared.runs import Claim, Outcome, RunStatus
 
 REASON_CHARACTERS_MAX = 1_000
@@ -41,9 +43,12 @@ class ExecuteTraders:
         claimed_by: str,
         now_ms: Callable[[], int],
         timeout_s: float,
+        limits: RuleLimits = RuleLimits(),  # noqa: B008 (immutable)
     ) -> None:
         self._runs = runs
         self._windows = windows
+        self._longer = LongerWindows(windows, log, now_ms)
+        self._limits = limits
         self._finished = finished
         self._log = log
         self._secret = secret
@@ -114,18 +119,31 @@ class ExecuteTraders:
     ) -> ExecuteTradersReply:
         run = claim.run
         if isinstance(loaded, StaleData):
-            await self._give_back(claim, loaded)
-            return ExecuteTradersReply(
-                run_id=run.run_id, status=RunStatus.WAITING, stats=watch.stats
-            )
+            return await self._wait(claim, loaded, watch)
         if isinstance(loaded, ClosebellError):
             raise loaded
-        evaluated_at_ms = self._now_ms()
         with watch.stage("prepare"):
-            prepared = await asyncio.to_thread(prepare_shard, shard, run, loaded.symbols)
+            prepared = await asyncio.to_thread(
+                prepare_shard, shard, run, loaded.symbols, self._limits
+            )
+        try:
+            with watch.stage("load"):
+                longer = await self._longer.load(run.venue, run.closed_at_ms, prepared.intervals)
+        except StaleData as error:
+            return await self._wait(claim, error, watch)
+        evaluated_at_ms = self._now_ms()
         with watch.stage("evaluate"):
-            outcome = await asyncio.to_thread(decide, prepared, loaded, run, evaluated_at_ms)
+            outcome = await asyncio.to_thread(
+                decide, prepared, loaded, run, evaluated_at_ms, longer
+            )
         return await self._save(claim, outcome, watch)
+
+    async def _wait(self, claim: Claim, error: StaleData, watch: Stopwatch) -> ExecuteTradersReply:
+        """Give a run back for the next tick: its bars are not all there yet."""
+        await self._give_back(claim, error)
+        return ExecuteTradersReply(
+            run_id=claim.run.run_id, status=RunStatus.WAITING, stats=watch.stats
+        )
 
     async def _save(self, claim: Claim, outcome: Outcome, watch: Stopwatch) -> ExecuteTradersReply:
         run_id = claim.run.run_id

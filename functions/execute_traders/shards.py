@@ -12,6 +12,7 @@ import msgspec
 
 from functions.execute_traders.core import Prepared, prepare, select_traders
 from shared.market.interval import Interval
+from shared.rules import RuleLimits
 from shared.runs import Claim, Run, Trader
 
 SHARDS_MAX = 64
@@ -62,10 +63,10 @@ class ShardCache:
         return shard
 
 
-def prepare_shard(shard: Shard, run: Run, symbols: tuple[str, ...]) -> Prepared:
+def prepare_shard(shard: Shard, run: Run, symbols: tuple[str, ...], limits: RuleLimits) -> Prepared:
     """Return the prepared traders of a run, built anew only if traders or symbols changed."""
     if run.trader_id is not None:
-        return prepare(select_traders(shard.traders, run), symbols)
+        return prepare(select_traders(shard.traders, run), symbols, run.interval, limits)
     if shard.prepared is None or shard.prepared.symbols != symbols:
-        shard.prepared = prepare(shard.traders, symbols)
+        shard.prepared = prepare(shard.traders, symbols, run.interval, limits)
     return shard.prepared

@@ -6,16 +6,27 @@ plan in which something fails changes nothing for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import UNKNOWN, Plan, Rule, Verdicts, build_plan, evaluate
 
-Evaluate = Callable[[Plan, Window, int], Verdicts]
+# The symbols that a rule's cross-sectional functions compare; None is all of the window.
+Universe = tuple[str, ...] | None
+
+
+class Evaluate(Protocol):
+    """See shared.rules.evaluate."""
+
+    def __call__(
+        self, plan: Plan, window: Window, bars_back: int, *, longer: Mapping[Interval, Window]
+    ) -> Verdicts: ...
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,18 +42,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     error: Exception | None = None
 
 
-def plan_rules(rules: Sequence[Rule]) -> Plan | None:
+def plan_rules(rules: Sequence[Rule], universes: Sequence[Universe]) -> Plan | None:
     """Return one plan of all rules; None if that fails: `evaluate_rules` finds the one to blame."""
     try:
-        return build_plan(rules)
+        return build_plan(rules, universes)
     except Exception:
         return None
 
 
 def evaluate_rules(
     rules: Sequence[Rule],
+    universes: Sequence[Universe],
     plan: Plan | None,
     window: Window,
+    longer: Mapping[Interval, Window],
     *,
     with_before: bool,
     evaluate: Evaluate = evaluate,
@@ -57,9 +70,9 @@ def evaluate_rules(
     if not count:
         return []
     try:
-        whole = build_plan(rules) if plan is None else plan
-        now = evaluate(whole, window, 0)
-        before = evaluate(whole, window, 1) if with_before else None
+        whole = build_plan(rules, universes) if plan is None else plan
+        now = evaluate(whole, window, 0, longer=longer)
+        before = evaluate(whole, window, 1, longer=longer) if with_before else None
     # Whatever a rule raises is its own trader's error: shown to the owner, counted, and after ten
     # in a row the trader is disabled.
     except Exception as error:
@@ -70,8 +83,10 @@ def evaluate_rules(
             for start, stop in ((0, count // 2), (count // 2, count))
             for part in evaluate_rules(
                 rules[start:stop],
+                universes[start:stop],
                 None,
                 window,
+                longer,
                 with_before=with_before,
                 evaluate=evaluate,
                 first=first + start,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.rule_checks import check_reads, nearest_instrument
 from shared.errors import InvalidRequest, InvalidRule
+from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
-from shared.rules import FALSE, TRUE, UNKNOWN, Rule, build_plan, evaluate, parse_rule
+from shared.rules import FALSE, TRUE, UNKNOWN, Rule, RuleLimits, build_plan, evaluate, parse_rule
 from shared.runs import Trigger
 
 CLOSE = COLUMNS.index("close")
@@ -44,9 +46,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     unknown_reason: str | None
 
 
-def check_rule(text: str) -> Rule:
+def check_rule(text: str, interval: Interval, limits: RuleLimits) -> Rule:
     """Return the parsed rule. Raises: InvalidRule with line, column and suggestion."""
-    return parse_rule(text)
+    return parse_rule(text, limits, interval=interval)
 
 
 def no_data_yet(venue: str, interval: str) -> Trial:
@@ -67,17 +69,20 @@ def try_rule(
     universe: Sequence[str] | None,
     trigger: Trigger,
     window: Window,
+    longer: Mapping[Interval, Window] = MappingProxyType({}),
     *,
     matches_max: int,
 ) -> Trial:
     """Return what the rule says on the last bar of a window.
 
     Raises: InvalidRequest on `universe` if it names an instrument that is not followed;
-    InvalidRule if the rule is unknown on every instrument: it would never match.
+    InvalidRule if the rule reads one, or an interval, that is not followed, or is unknown on every
+    instrument: it would never match.
     """
     columns = _columns(universe, window)
-    plan = build_plan([rule])
-    verdicts = evaluate(plan, window, 0)
+    check_reads(rule, window, longer)
+    plan = build_plan([rule], [None if universe is None else tuple(universe)])
+    verdicts = evaluate(plan, window, 0, longer=longer)
     state = verdicts.state(0)[columns]
     # A symbol without a kline at this close is unknown, whatever the rule says.
     state = np.where(np.isnan(window.columns[CLOSE, -1, columns]), UNKNOWN, state)
@@ -96,7 +101,7 @@ def try_rule(
     if trigger is Trigger.WHILE:
         triggered = state == TRUE
     else:
-        before = evaluate(plan, window, 1).state(0)[columns]
+        before = evaluate(plan, window, 1, longer=longer).state(0)[columns]
         now_is, before_was = (TRUE, FALSE) if trigger is Trigger.ENTER else (FALSE, TRUE)
         triggered = (state == now_is) & (before == before_was)
     matched = columns[state == TRUE]
@@ -121,11 +126,11 @@ def _columns(universe: Sequence[str] | None, window: Window) -> NDArray[np.int64
     position = window.instrument_index()
     for symbol in universe:
         if symbol not in position:
-            close = get_close_matches(symbol.upper(), window.symbols, n=1)
+            hint, suggestion = nearest_instrument(symbol, window)
             raise InvalidRequest(
                 f"expected an instrument that is followed, was {symbol}",
-                hint=f"did you mean {close[0]}?" if close else "the newest symbol list lacks it",
+                hint=hint,
                 field="universe",
-                suggestion=close[0] if close else "",
+                suggestion=suggestion,
             )
     return np.array(sorted({position[symbol] for symbol in universe}), dtype=np.int64)

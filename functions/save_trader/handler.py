@@ -7,7 +7,7 @@ rule that does not parse, or says nothing on any instrument, is refused and noth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ from starlette.responses import Response
 
 from functions.edge import USER_BODY_BYTES_MAX, decode, read_body, reply_json
 from functions.function_log import FunctionLog
+from functions.longer_windows import LongerWindows
+from functions.newest_windows import load_newest_window
 from functions.ports import Execute, RunToStart, Tokens, Traders, Windows
 from functions.rate_limit import RateLimiter
 from functions.save_trader.core import Trial, check_rule, no_data_yet, try_rule
@@ -25,9 +27,10 @@ from functions.save_trader.messages import (
     SaveTraderReply,
     SaveTraderRequest,
 )
-from shared.errors import ClosebellError, StaleData
+from shared.errors import ClosebellError
+from shared.market.interval import Interval
 from shared.market.window import Window
-from shared.rules import Rule
+from shared.rules import Rule, RuleLimits
 
 # The run of the last closed slot is a courtesy: it may end after the reply, or in the next tick.
 FIRST_RUN_TIMEOUT_S = 5.0
@@ -47,9 +50,12 @@ class SaveTrader:
         log: FunctionLog,
         now_ms: Callable[[], int],
         monotonic_s: Callable[[], float],
+        limits: RuleLimits = RuleLimits(),  # noqa: B008 (immutable)
     ) -> None:
         self._traders = traders
         self._windows = windows
+        self._longer = LongerWindows(windows, log, now_ms)
+        self._limits = limits
         self._execute = execute
         self._tokens = tokens
         self._limiter = limiter
@@ -63,33 +69,21 @@ class SaveTrader:
         self._limiter.take(user_id, self._monotonic_s())
         body = await read_body(request, USER_BODY_BYTES_MAX)
         asked = decode(SaveTraderRequest, body)
-        rule = check_rule(asked.rule)
-        window = await self._load(asked)
-        trial = await asyncio.to_thread(_try, rule, asked, window)
+        rule = check_rule(asked.rule, asked.interval, self._limits)
+        window = await load_newest_window(
+            self._windows, asked.venue, asked.interval, self._now_ms()
+        )
+        longer = {}
+        if window is not None:
+            longer = await self._longer.load(
+                asked.venue, window.closed_at_ms, rule.intervals, wait_ms=0
+            )
+        trial = await asyncio.to_thread(_try, rule, asked, window, longer)
         trader = None if asked.dry_run else await self._save(user_id, asked)
         if trader is not None and asked.enabled and window is not None:
             await self._run_once(int(trader["id"]), window)
         preview = Preview.model_validate(msgspec.to_builtins(trial))
         return reply_json(SaveTraderReply(trader=trader, preview=preview))
-
-    async def _load(self, asked: SaveTraderRequest) -> Window | None:
-        """Return the window of the newest closed slot, None if there is no frame at all."""
-        step_ms = asked.interval.duration_ms
-        expected_ms = asked.interval.floor_ms(self._now_ms()) - step_ms
-        # The frame of a slot that has just closed may be on its way, the one before is there; of
-        # a venue that is behind (stalled, or played back) the store is asked for the newest.
-        for open_time_ms in (expected_ms, expected_ms - step_ms):
-            try:
-                return await self._windows.load_window(asked.venue, asked.interval, open_time_ms)
-            except StaleData:
-                continue
-        newest_ms = await self._windows.load_newest_open_time(asked.venue, asked.interval)
-        if newest_ms is None:
-            return None
-        try:
-            return await self._windows.load_window(asked.venue, asked.interval, newest_ms)
-        except StaleData:
-            return None
 
     async def _save(self, user_id: str, asked: SaveTraderRequest) -> dict[str, Any]:
         trader = asked.model_dump(mode="json", exclude={"dry_run"})
@@ -123,7 +117,14 @@ class SaveTrader:
             )
 
 
-def _try(rule: Rule, asked: SaveTraderRequest, window: Window | None) -> Trial:
+def _try(
+    rule: Rule,
+    asked: SaveTraderRequest,
+    window: Window | None,
+    longer: Mapping[Interval, Window],
+) -> Trial:
     if window is None:
         return no_data_yet(asked.venue, asked.interval)
-    return try_rule(rule, asked.universe, asked.trigger, window, matches_max=PREVIEW_MATCHES_MAX)
+    return try_rule(
+        rule, asked.universe, asked.trigger, window, longer, matches_max=PREVIEW_MATCHES_MAX
+    )

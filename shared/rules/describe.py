@@ -5,7 +5,11 @@ Not here: reading text (language), values (evaluate).
 
 from __future__ import annotations
 
-from shared.rules.entry import Kind
+from functools import lru_cache
+
+from shared.market.interval import Interval
+from shared.rules.entry import Kind, Parameter
+from shared.rules.kernels import Expansion
 from shared.rules.registry import ALL_FUNCTIONS, SERIES
 from shared.rules.tree import (
     AllOf,
@@ -66,6 +70,14 @@ def _text(node: Node) -> tuple[str, int]:
             return f"-{_inside(operand, _SIGN)}", _SIGN
         case Lag(operand=operand, bars=bars):
             return f"{_inside(operand, _POSTFIX)}[{bars}]", _POSTFIX
+        # Of a value that was pushed down into an interval: written where tf= may stand.
+        case OnInterval(operand=Number() as constant):
+            return _text(constant)
+        case OnInterval(operand=Negative(operand=inner), interval=interval):
+            return _text(Negative(OnInterval(inner, interval)))
+        case OnInterval(operand=Arithmetic() as sides, interval=interval):
+            left, right = OnInterval(sides.left, interval), OnInterval(sides.right, interval)
+            return _text(Arithmetic(sides.operator, left, right))
         case OnInterval(operand=operand, interval=interval):
             inside = _text(operand)[0]
             if not inside.endswith(")"):
@@ -95,12 +107,23 @@ def _inside(node: Node, binding: int) -> str:
 
 def _call_text(call: Call) -> str:
     parameters = ALL_FUNCTIONS[call.name].parameters
-    shown = [
-        _argument_text(argument)
-        for parameter, argument in zip(parameters, call.arguments, strict=True)
-        if parameter.kind is not Kind.SERIES or argument != parameter.default
-    ]
+    arguments = list(call.arguments)
+    # A default below what may be written stands for none at all: vwap() is not vwap(0).
+    while arguments and _is_unwritten(parameters[len(arguments) - 1], arguments[-1]):
+        arguments.pop()
+    shown = [_argument_text(argument) for argument in arguments]
+    if (
+        arguments
+        and parameters[0].kind is Kind.SERIES
+        and arguments[0] == parameters[0].default
+        and (len(arguments) == 1 or isinstance(arguments[1], int | float | str))
+    ):
+        del shown[0]
     return f"{call.name}({', '.join(shown)})"
+
+
+def _is_unwritten(parameter: Parameter, argument: Argument) -> bool:
+    return parameter.kind is Kind.BARS and isinstance(argument, int) and argument < parameter.least
 
 
 def _argument_text(argument: Argument) -> str:
@@ -116,14 +139,48 @@ def names_of(node: Node) -> frozenset[str]:
 
 
 def columns_of(node: Node) -> frozenset[int]:
-    """Return the kline columns the node is computed from."""
-    if isinstance(node, Series):
-        entry = SERIES[node.name]
-        if entry.column is not None:
-            return frozenset({entry.column})
-        assert entry.expression is not None
-        return columns_of(entry.expression)
+    """Return the kline columns the node is computed from, on its own interval and instrument."""
+    match node:
+        case Series(name=name):
+            entry = SERIES[name]
+            if entry.expression is not None:
+                return columns_of(entry.expression)
+            return frozenset() if entry.column is None else frozenset({entry.column})
+        case OnInterval() | OfInstrument():
+            return frozenset()
+        case Call(name=name, arguments=arguments):
+            kernel = ALL_FUNCTIONS[name].kernel
+            if isinstance(kernel, Expansion):  # it may read columns that are not written
+                return columns_of(kernel.expand(*arguments))
     return frozenset().union(*(columns_of(child) for child in children(node)))
+
+
+_longer_inside: dict[str, frozenset[Interval]] = {}
+
+
+def longer_inside(call: Call) -> frozenset[Interval]:
+    """Return the longer intervals that a function reads of its own accord, as pivots read days."""
+    found = _longer_inside.get(call.name)
+    if found is None:
+        kernel, found = ALL_FUNCTIONS[call.name].kernel, frozenset()
+        if isinstance(kernel, Expansion):
+            found = _intervals_of(kernel.expand(*(_plain(a) for a in call.arguments)))
+        _longer_inside[call.name] = found
+    return found
+
+
+def _plain(argument: Argument) -> Argument:
+    """Return an argument that reads no interval, in place of one that may."""
+    if isinstance(argument, int | float | str):
+        return argument
+    close = Series("close")
+    return Comparison(">", close, Number(0.0)) if is_condition(argument) else close
+
+
+def _intervals_of(node: Node) -> frozenset[Interval]:
+    own = {node.interval} if isinstance(node, OnInterval) else set()
+    inside = longer_inside(node) if isinstance(node, Call) else frozenset()
+    return frozenset(own).union(inside, *(_intervals_of(child) for child in children(node)))
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -147,15 +204,44 @@ def children(node: Node) -> tuple[Node, ...]:
             return ()
 
 
+# Trees are made of few distinct parts, and each is asked for again at every level above it.
+@lru_cache(maxsize=1 << 14)
 def bars_needed(node: Node) -> int:
-    """Return how many bars of history the node needs to be known; 0 for a constant."""
-    below = max((bars_needed(child) for child in children(node)), default=0)
+    """Return how many bars of its own interval the node needs to be known; 0 for a constant."""
     match node:
-        case Series():
+        case Series() | OnInterval():
             return 1
-        case Lag(bars=bars):
-            return below + bars
+        case Lag(operand=operand, bars=bars):
+            return bars_needed(operand) + bars
         case Call(name=name):
-            return below + ALL_FUNCTIONS[name].warm_up_bars(node.periods) - 1
-        case _:
-            return below
+            # Without a source in its arguments a function reads series of its own.
+            below = max((bars_needed(source) for source in node.sources), default=1)
+            return below + _warm_up_bars(name, node.periods) - 1
+    return max((bars_needed(child) for child in children(node)), default=0)
+
+
+def bars_on_longer(node: Node, own: Interval) -> dict[Interval, int]:
+    """Return how many bars of each longer interval a node on bars of `own` needs at most."""
+    found: dict[Interval, int] = {}
+    _add_bars_on_longer(node, own, 0, found)
+    return found
+
+
+def _add_bars_on_longer(node: Node, own: Interval, ago: int, found: dict[Interval, int]) -> None:
+    match node:
+        case OnInterval(operand=operand, interval=interval):
+            # So many of its bars can have closed during the `ago` bars of our own.
+            inside = -(-ago * own.duration_ms // interval.duration_ms)
+            found[interval] = max(found.get(interval, 0), bars_needed(operand) + inside)
+            own, ago = interval, inside
+        case Lag(bars=bars):
+            ago += bars
+        case Call(name=name):
+            ago += _warm_up_bars(name, node.periods) - 1
+    for child in children(node):
+        _add_bars_on_longer(child, own, ago, found)
+
+
+@lru_cache(maxsize=1 << 12)
+def _warm_up_bars(name: str, periods: tuple[int | float, ...]) -> int:
+    return ALL_FUNCTIONS[name].warm_up_bars(periods)

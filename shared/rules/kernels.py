@@ -20,9 +20,13 @@ Floats = NDArray[np.float64]
 
 
 class Elementwise(msgspec.Struct, frozen=True):
-    """A function of the values of one bar. `compute(*values, *periods)`, any equal shapes."""
+    """A function of the values of one bar. `compute(*values, *periods)`, any equal shapes.
+
+    `is_movement`: see Sequential.
+    """
 
     compute: Callable[..., Floats]
+    is_movement: bool = False
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -84,10 +88,18 @@ class Sequential(msgspec.Struct, frozen=True):
 
     A value may use its own and earlier bars only, and must be NaN until it is known. Sources that
     are conditions are 1 where true, 0 where false, NaN where unknown.
+    `steps`: how many bars before its own a value depends on, at most; None if on all of the window.
+    `is_movement`: it is never negative and 0 where nothing moves, so that averages of it need no
+    care for a flat source, but keep every digit when they fade (see weights).
+    `many(sources of each, periods of each) -> results`: the same, bit for bit, for several calls in
+    one pass; a loop over bars costs nearly as much for one as for eight.
     """
 
     compute: Callable[..., Floats]
     bars: Callable[..., int]
+    steps: int | None = None
+    is_movement: bool = False
+    many: Callable[..., Sequence[Floats]] | None = None
 
 
 class CrossSection(msgspec.Struct, frozen=True):

@@ -11,66 +11,120 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from shared.rules import weights
-from shared.rules.kernels import Floats, Smoothed, Weighted
+from shared.rules.pack_sums import indices, pack_averages
 from shared.rules.program import (
+    Acrosses,
+    Base,
+    Conjunctions,
+    Derived,
+    Elements,
+    Helds,
+    Indices,
+    Picks,
+    Plan,
+    Reads,
+    Rollings,
+    Table,
+)
+from shared.rules.recipes import (
+    Across,
     Average,
-    Averages,
     BitsRecipe,
     Conjunction,
-    Conjunctions,
     Constant,
     Element,
-    Elements,
     Equal,
-    Indices,
+    Held,
     Less,
     Literal,
-    Plan,
+    Never,
+    Picked,
     Read,
-    Reads,
     Rolled,
-    Rollings,
     ValueRecipe,
 )
-from shared.rules.registry import ALL_FUNCTIONS
-from shared.rules.series import SeriesSteps
-from shared.rules.tree import W_BARS, Node, Rule
+from shared.rules.rows import Rows
+from shared.rules.schedule import Batch, schedule
+from shared.rules.series import is_movement
+from shared.rules.tree import Rule
 
 
 def pack(
     rules: Sequence[Rule],
+    universe_of_rule: Sequence[int],
     results: Sequence[Literal],
-    series: SeriesSteps,
-    rows: Mapping[ValueRecipe, int],
+    rows: Rows,
     bits: Mapping[BitsRecipe, int],
-    values: dict[tuple[Node, int], int],
-    conditions: dict[tuple[Node, int], Literal],
 ) -> Plan:
-    """Return the plan; `rows` and `bits` number their recipes in order of making."""
-    constants = _of_kind(rows, Constant)
+    """Return the plan; `bits` numbers its recipes in order of making, as `rows` does."""
     less, equal = _of_kind(bits, Less), _of_kind(bits, Equal)
     ands = _of_kind(bits, Conjunction)
     number = {old: new for new, (_, old) in enumerate([*less, *equal, *ands])}
+    tables = rows.tables
+    by_interval = sorted(
+        range(1, len(tables.chains)), key=lambda table: -tables.interval(table).duration_ms
+    )
     return Plan(
         rules=tuple(rules),
-        steps=tuple(series.steps),
-        rows_count=len(rows),
-        constant_rows=_indices([row for _, row in constants]),
-        constants=np.array([recipe.value for recipe, _ in constants], dtype=np.float64),
-        reads=_reads(_of_kind(rows, Read)),
-        averages=_averages(_of_kind(rows, Average), series.warm_ups),
-        rollings=_rollings(_of_kind(rows, Rolled)),
-        elements=_elements(_of_kind(rows, Element), len(rows)),
+        interval=tables.own if len(tables.chains) > 1 else None,
+        tables=tuple(_table(rows, table) for table in range(len(tables.chains))),
+        order=(*by_interval, 0),
+        universes=tuple(tables.universes),
+        universe_of_rule=indices(universe_of_rule),
         less=_pairs([(recipe.left, recipe.right) for recipe, _ in less]),
         equal=_pairs([(recipe.left, recipe.right) for recipe, _ in equal]),
         conjunctions=_conjunctions(ands, number),
         conditions_count=len(bits),
-        result_conditions=_indices([number[bit] for bit, _ in results]),
-        result_negated=_indices([negated for _, negated in results]),
-        values=values,
-        conditions={at: (number[bit], negated) for at, (bit, negated) in conditions.items()},
+        result_conditions=indices([number[bit] for bit, _ in results]),
+        result_negated=indices([negated for _, negated in results]),
+        values=rows.values[0],
     )
+
+
+def _table(rows: Rows, table: int) -> Table:
+    recipes: Mapping[ValueRecipe, int] = rows.recipes[table] if table < len(rows.recipes) else {}
+    steps = rows.series.steps(table)
+    held = {int(step.numbers[0]) for step in steps if step.operation == "held"}
+    kept = {
+        int(step.numbers[1])
+        for step in rows.series.all_steps()
+        if step.operation == "held" and step.numbers[0] == table
+    }
+    constants = [(recipe.value, row) for recipe, row in _of_kind(recipes, Constant)]
+    constants += [(np.nan, row) for _, row in _of_kind(recipes, Never)]
+    reads = _reads(_of_kind(recipes, Read))
+    averages = pack_averages(
+        _of_kind(recipes, Average),
+        lambda place: rows.series.warm_up(table, place),
+        lambda place: is_movement(steps[place]),
+    )
+    rollings = _rollings(_of_kind(recipes, Rolled))
+    batches = schedule(steps, [group.series for group in rollings], kept)
+    return Table(
+        chain=rows.tables.chains[table],
+        steps=steps,
+        held_steps=tuple(sorted(held)),
+        rows_count=len(recipes),
+        constant_rows=indices([row for _, row in constants]),
+        constants=np.array([value for value, _ in constants], dtype=np.float64),
+        batches=batches,
+        fills=_fills(batches, [*reads, *averages, *rollings]),
+        reads=reads,
+        averages=averages,
+        rollings=rollings,
+        helds=_helds(_of_kind(recipes, Held)),
+        derived=_derived(recipes),
+    )
+
+
+def _fills(batches: Sequence[Batch], groups: Sequence[Base]) -> tuple[tuple[Base, ...], ...]:
+    """Return, for each batch, the groups of rows that can be filled after it."""
+    made_at = {place: at for at, batch in enumerate(batches) for place in batch.places}
+    fills: list[list[Base]] = [[] for _ in batches]
+    for group in groups:
+        series = group.series if isinstance(group.series, tuple) else (group.series,)
+        fills[max(made_at[place] for place in series)].append(group)
+    return tuple(map(tuple, fills))
 
 
 _R = TypeVar("_R")
@@ -78,10 +132,6 @@ _R = TypeVar("_R")
 
 def _of_kind(recipes: Mapping[Any, int], kind: type[_R]) -> list[tuple[_R, int]]:
     return [(recipe, row) for recipe, row in recipes.items() if isinstance(recipe, kind)]
-
-
-def _indices(values: Sequence[int]) -> Indices:
-    return np.array(values, dtype=np.int64)
 
 
 def _pairs(values: Sequence[tuple[int, int]]) -> Indices:
@@ -94,7 +144,7 @@ def _reads(recipes: Sequence[tuple[Read, int]]) -> tuple[Reads, ...]:
     for recipe, row in recipes:
         by_series[recipe.series].append((row, recipe.bars_ago))
     return tuple(
-        Reads(series, _indices([row for row, _ in found]), _indices([ago for _, ago in found]))
+        Reads(series, indices([row for row, _ in found]), indices([ago for _, ago in found]))
         for series, found in by_series.items()
     )
 
@@ -106,82 +156,62 @@ def _rollings(recipes: Sequence[tuple[Rolled, int]]) -> tuple[Rollings, ...]:
     return tuple(
         Rollings(
             *key,
-            rows=_indices([row for _, row in found]),
+            rows=indices([row for _, row in found]),
             periods=tuple(recipe.periods for recipe, _ in found),
         )
         for key, found in groups.items()
     )
 
 
-def _averages(
-    recipes: Sequence[tuple[Average, int]], warm_ups: Sequence[int]
-) -> tuple[Averages, ...]:
-    by_series: dict[int, list[tuple[Average, int]]] = defaultdict(list)
+def _helds(recipes: Sequence[tuple[Held, int]]) -> tuple[Helds, ...]:
+    by_table: dict[int, list[tuple[Held, int]]] = defaultdict(list)
     for recipe, row in recipes:
-        by_series[recipe.series].append((recipe, row))
+        by_table[recipe.table].append((recipe, row))
     return tuple(
-        _averages_of(series, found, warm_ups[series]) for series, found in by_series.items()
-    )
-
-
-def _averages_of(series: int, found: Sequence[tuple[Average, int]], warm_up: int) -> Averages:
-    weighted = [(recipe, row, *_weights(recipe, warm_up)) for recipe, row in found]
-    weighted.sort(key=lambda item: not weights.looks_far(item[2]))
-    recipes = [recipe for recipe, *_ in weighted]
-    endings = sorted({recipe.bars_ago for recipe in recipes})
-    smoothings: dict[tuple[float, int], int] = {}
-    which = []
-    for recipe in recipes:
-        kernel = ALL_FUNCTIONS[recipe.function].kernel
-        if isinstance(kernel, Smoothed):
-            n = int(recipe.periods[0])
-            pair = (kernel.alpha(n), n)
-            which.append(smoothings.setdefault(pair, len(smoothings)))
-        else:
-            which.append(-1)
-    return Averages(
-        series=series,
-        rows=_indices([row for _, row, *_ in weighted]),
-        blocks=weights.pack_rows([row for _, _, row, _, _ in weighted]),
-        totals=np.array([total for *_, total, _ in weighted]),
-        endings=tuple(endings),
-        ending=_indices([endings.index(recipe.bars_ago) for recipe in recipes]),
-        bars=_indices([bars for *_, bars in weighted]),
-        which=_indices(which),
-        alphas=tuple(alpha for alpha, _ in smoothings),
-        lengths=tuple(n for _, n in smoothings),
-        warm_up=warm_up,
-    )
-
-
-def _weights(recipe: Average, warm_up: int) -> tuple[Floats, float, int]:
-    """Return the row of weights, their total, and how many known bars in a row it needs."""
-    kernel = ALL_FUNCTIONS[recipe.function].kernel
-    if isinstance(kernel, Smoothed):
-        n = int(recipe.periods[0])
-        whole = W_BARS - warm_up - recipe.bars_ago
-        own = weights.smoothed_weights(kernel.alpha(n), n, whole)
-        return weights.difference_row(own, recipe.bars_ago), 1.0, n
-    assert isinstance(kernel, Weighted)
-    own = kernel.weights(*recipe.periods)
-    return weights.difference_row(own, recipe.bars_ago), kernel.total, len(own)
-
-
-def _elements(recipes: Sequence[tuple[Element, int]], rows_count: int) -> tuple[Elements, ...]:
-    """Group by level (a row stands above those it is made of), then by operation."""
-    level = [0] * rows_count
-    groups: dict[tuple[int, str], list[tuple[Element, int]]] = defaultdict(list)
-    for recipe, row in recipes:
-        level[row] = 1 + max(level[argument] for argument in recipe.rows)
-        groups[level[row], recipe.operation].append((recipe, row))
-    return tuple(
-        Elements(
-            operation,
-            _indices([row for _, row in found]),
-            np.array([recipe.rows for recipe, _ in found], dtype=np.int64).T,
+        Helds(
+            table,
+            rows=indices([row for _, row in found]),
+            low=indices([recipe.low for recipe, _ in found]),
+            high=indices([recipe.high for recipe, _ in found]),
+            bars_ago=indices([recipe.bars_ago for recipe, _ in found]),
         )
-        for (_, operation), found in sorted(groups.items(), key=lambda item: item[0])
+        for table, found in by_table.items()
     )
+
+
+def _derived(recipes: Mapping[ValueRecipe, int]) -> tuple[Derived, ...]:
+    """Group by level (a row stands above those it is made of), then by operation."""
+    level = [0] * len(recipes)
+    elements: dict[tuple[Any, ...], list[tuple[tuple[int, ...], int]]] = defaultdict(list)
+    picks: dict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
+    acrosses: dict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
+    for recipe, row in recipes.items():
+        match recipe:
+            case Element(operation, rows, periods):
+                level[row] = at = 1 + max(level[argument] for argument in rows)
+                elements[at, operation, periods, len(rows)].append((rows, row))
+            case Picked(instrument, argument):
+                level[row] = at = 1 + level[argument]
+                picks[at, instrument].append((argument, row))
+            case Across(function, universe, argument):
+                level[row] = at = 1 + level[argument]
+                acrosses[at, function, universe].append((argument, row))
+    found: list[tuple[int, Derived]] = [
+        (at, Elements(operation, periods, *_made(of, transposed=True)))
+        for (at, operation, periods, _), of in elements.items()
+    ]
+    found += [(at, Picks(instrument, *_made(of))) for (at, instrument), of in picks.items()]
+    found += [
+        (at, Acrosses(function, universe, *_made(of)))
+        for (at, function, universe), of in acrosses.items()
+    ]
+    return tuple(group for _, group in sorted(found, key=lambda item: item[0]))
+
+
+def _made(found: Sequence[tuple[Any, int]], transposed: bool = False) -> tuple[Indices, Indices]:
+    """Return rows, and what they are made of."""
+    arguments = np.array([argument for argument, _ in found], dtype=np.int64)
+    return indices([row for _, row in found]), arguments.T if transposed else arguments
 
 
 def _conjunctions(
@@ -195,7 +225,7 @@ def _conjunctions(
         groups[level[bit], len(recipe.literals)].append((recipe, bit))
     return tuple(
         Conjunctions(
-            _indices([number[bit] for _, bit in found]),
+            indices([number[bit] for _, bit in found]),
             np.array([[number[bit] for bit, _ in recipe.literals] for recipe, _ in found]),
             np.array([[int(negated) for _, negated in recipe.literals] for recipe, _ in found]),
         )

@@ -1,7 +1,6 @@
-"""What a plan consists of: recipes, and the arrays they are laid out in.
+"""What a plan consists of: the arrays that its recipes are laid out in.
 
-A *recipe* says what makes one row of values or one row of bits; equal recipes are one row. Not
-here: from rules to recipes (plan), from recipes to arrays (pack), carrying them out (evaluate).
+Not here: recipes (recipes), from recipes to arrays (pack), carrying them out (evaluate).
 """
 
 from __future__ import annotations
@@ -10,77 +9,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.market.interval import Interval
 from shared.rules.kernels import Floats
+from shared.rules.schedule import Batch
 from shared.rules.series import Step
+from shared.rules.tables import Chain, Universe
 from shared.rules.tree import Node, Rule
 from shared.rules.weights import Blocks
 
 Indices = NDArray[np.int64]
-
-# A condition as used: its row of bits, and whether it is meant negated.
-Literal = tuple[int, bool]
-
-
-class Constant(msgspec.Struct, frozen=True):
-    """The same number for every symbol."""
-
-    value: float
-
-
-class Read(msgspec.Struct, frozen=True):
-    """One bar of a series."""
-
-    series: int
-    bars_ago: int
-
-
-class Average(msgspec.Struct, frozen=True):
-    """A weighted sum of a series, ending so many bars ago."""
-
-    series: int
-    function: str
-    periods: tuple[int | float, ...]
-    bars_ago: int
-
-
-class Rolled(msgspec.Struct, frozen=True):
-    """A function of the last bars of some series, ending so many bars ago."""
-
-    series: tuple[int, ...]
-    function: str
-    periods: tuple[int | float, ...]
-    bars_ago: int
-
-
-class Element(msgspec.Struct, frozen=True):
-    """An element-wise operation on other rows."""
-
-    operation: str
-    rows: tuple[int, ...]
-
-
-class Less(msgspec.Struct, frozen=True):
-    """left < right, of two rows of values."""
-
-    left: int
-    right: int
-
-
-class Equal(msgspec.Struct, frozen=True):
-    """left == right, of two rows of values."""
-
-    left: int
-    right: int
-
-
-class Conjunction(msgspec.Struct, frozen=True):
-    """All of some conditions."""
-
-    literals: tuple[Literal, ...]
-
-
-ValueRecipe = Constant | Read | Average | Rolled | Element
-BitsRecipe = Less | Equal | Conjunction
 
 
 class Reads(msgspec.Struct, frozen=True, eq=False):
@@ -91,16 +28,31 @@ class Reads(msgspec.Struct, frozen=True, eq=False):
     bars_ago: Indices
 
 
+class Expanded(msgspec.Struct, frozen=True, eq=False):
+    """A sum of the whole history in simpler terms: `steps` on a series, the last is the result.
+
+    `rows`: the places, within their Averages, of the rows it serves.
+    """
+
+    rows: Indices
+    steps: tuple[Step, ...]
+    last: int
+
+
 class Averages(msgspec.Struct, frozen=True, eq=False):
     """Rows that are weighted sums of one series, by the matrix product.
 
-    `blocks`: see weights.pack_rows. `bars`: known bars in a row that a sum needs. `which`: the
-    exponential average of a row (place in `alphas`, `lengths`), or -1; it serves histories shorter
-    than the window. `endings`: the distinct bars_ago; `ending`: a row's place among them.
-    `warm_up`: bars at the window's start at which the series is never known.
+    `is_plain`: of its values, and not of its differences (see weights).
+    `blocks`: see weights.pack_rows. `bars`: known bars in a row that a sum needs. `endings`: the
+    distinct bars_ago; `ending`: a row's place among them. `warm_up`: bars at the window's start at
+    which the series is never known.
+    For histories shorter than the window, rows that are sums of the whole history are computed bar
+    by bar: `which` is the exponential average of a row (place in `alphas`, `lengths`), or -1;
+    `expanded` are the others.
     """
 
     series: int
+    is_plain: bool
     rows: Indices
     blocks: Blocks
     totals: Floats
@@ -110,6 +62,7 @@ class Averages(msgspec.Struct, frozen=True, eq=False):
     which: Indices
     alphas: tuple[float, ...]
     lengths: tuple[int, ...]
+    expanded: tuple[Expanded, ...]
     warm_up: int
 
 
@@ -123,12 +76,44 @@ class Rollings(msgspec.Struct, frozen=True, eq=False):
     periods: tuple[tuple[int | float, ...], ...]
 
 
+class Helds(msgspec.Struct, frozen=True, eq=False):
+    """Rows held from one table of a longer interval; all int64[rows]."""
+
+    table: int
+    rows: Indices
+    low: Indices
+    high: Indices
+    bars_ago: Indices
+
+
 class Elements(msgspec.Struct, frozen=True, eq=False):
     """Rows made by one operation from other rows; arguments int64[arity, rows]."""
 
     operation: str
+    periods: tuple[int | float, ...]
     rows: Indices
     arguments: Indices
+
+
+class Picks(msgspec.Struct, frozen=True, eq=False):
+    """Rows that are one instrument's value of others."""
+
+    instrument: str
+    rows: Indices
+    arguments: Indices
+
+
+class Acrosses(msgspec.Struct, frozen=True, eq=False):
+    """Rows that are one function of others across one universe."""
+
+    function: str
+    universe: int
+    rows: Indices
+    arguments: Indices
+
+
+Base = Reads | Averages | Rollings
+Derived = Elements | Picks | Acrosses
 
 
 class Conjunctions(msgspec.Struct, frozen=True, eq=False):
@@ -139,29 +124,68 @@ class Conjunctions(msgspec.Struct, frozen=True, eq=False):
     negated: Indices
 
 
-class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """Everything evaluate does, in order; independent of market, symbols and interval.
+class Table(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """What is computed on the bars of one interval: series first, then one bar's rows of values.
 
-    Conditions are numbered: first `less` (left, right), then `equal`, then conjunctions.
-    `values`, `conditions`: (node, bars ago) → row, for explaining. `results`: one literal a rule.
-    `sides`: rule index → (text, row) of each number it compares, filled when first asked for.
+    `chain`: see tables; empty for the rules' own interval. `batches`: how the steps are run;
+    `fills`: the groups of rows that can be filled after each. `held_steps`: the tables that steps
+    hold series of. `derived` in an order in which they can be made.
     """
 
-    rules: tuple[Rule, ...]
+    chain: Chain
     steps: tuple[Step, ...]
+    batches: tuple[Batch, ...]
+    fills: tuple[tuple[Base, ...], ...]
+    held_steps: tuple[int, ...]
     rows_count: int
     constant_rows: Indices
     constants: Floats
     reads: tuple[Reads, ...]
     averages: tuple[Averages, ...]
     rollings: tuple[Rollings, ...]
-    elements: tuple[Elements, ...]
+    helds: tuple[Helds, ...]
+    derived: tuple[Derived, ...]
+
+    @property
+    def base_rows(self) -> Indices:
+        """Return the rows that are computed from series, and the constants."""
+        groups: list[Base] = [*self.reads, *self.averages, *self.rollings]
+        return np.concatenate([self.constant_rows, *(group.rows for group in groups)])
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """Everything evaluate does; independent of market and symbols.
+
+    `tables`: the own interval's first. `order`: the tables, each after those it holds rows of.
+    `interval`: that of the window, if it matters. `universes`: distinct ones, None = all symbols;
+    `universe_of_rule` numbers each rule's.
+    Conditions are numbered: first `less` (left, right), then `equal`, then conjunctions.
+    `values`: (node, bars ago, universe) → row of table 0, for explaining. `results`: one literal a
+    rule. `sides`: rule index → (text, row) of each number it compares, filled when first asked for.
+    """
+
+    rules: tuple[Rule, ...]
+    interval: Interval | None
+    tables: tuple[Table, ...]
+    order: tuple[int, ...]
+    universes: tuple[Universe, ...]
+    universe_of_rule: Indices
     less: Indices
     equal: Indices
     conjunctions: tuple[Conjunctions, ...]
     conditions_count: int
     result_conditions: Indices
     result_negated: Indices
-    values: dict[tuple[Node, int], int]
-    conditions: dict[tuple[Node, int], Literal]
+    values: dict[tuple[Node, int, int], int]
     sides: dict[int, tuple[tuple[str, int], ...]] = msgspec.field(default_factory=dict)
+
+    @property
+    def rows_count(self) -> int:
+        """Return how many distinct values it computes."""
+        return sum(table.rows_count for table in self.tables)
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """Return the longer intervals whose bars it reads, ascending."""
+        found = {table.chain[-1] for table in self.tables if table.chain}
+        return tuple(sorted(found, key=lambda interval: interval.duration_ms))

@@ -5,23 +5,70 @@ The entry is the documentation (signature, unit, range, definition, source, exam
 if it is not written in terms of others, one kernel in kernels.py. docs/rules.md and the editor's
 completion list are made from it.
 
-Names with a leading underscore are parts of other functions; a rule cannot name them.
+Names with a leading underscore are parts of other functions, or series that only those read; a rule
+cannot name them.
 """
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.market.interval import DAY_MS, HOUR_MS
 from shared.market.kline import COLUMNS
-from shared.rules.entries import arithmetic, averages, conditions, oscillators
+from shared.rules.entries import (
+    arithmetic,
+    averages,
+    candles,
+    conditions,
+    cross_section,
+    levels,
+    lines,
+    momentum,
+    oscillators,
+    statistics,
+    trend,
+    volatility,
+    volume,
+)
 from shared.rules.entries.words import PRICE
 from shared.rules.entry import Function, NamedSeries
+from shared.rules.kernels import CrossSection, Floats
 from shared.rules.tree import Arithmetic, Node, Number, Series
 
 # In the order in which the documentation shows them.
-FAMILIES = (averages, oscillators, conditions, arithmetic)
+FAMILIES = (
+    averages,
+    momentum,
+    oscillators,
+    trend,
+    lines,
+    volatility,
+    volume,
+    statistics,
+    candles,
+    levels,
+    conditions,
+    cross_section,
+    arithmetic,
+)
 
 
 def _column(name: str, unit: str, definition: str) -> NamedSeries:
     return NamedSeries(name=name, unit=unit, definition=definition, column=COLUMNS.index(name))
+
+
+def _hours(open_times_ms: NDArray[np.int64]) -> Floats:
+    return (open_times_ms // HOUR_MS % 24).astype(np.float64)
+
+
+def _days(open_times_ms: NDArray[np.int64]) -> Floats:
+    return (open_times_ms // DAY_MS).astype(np.float64)
+
+
+def _weekdays(open_times_ms: NDArray[np.int64]) -> Floats:
+    # 1970-01-01 was a Thursday.
+    return ((open_times_ms // DAY_MS + 3) % 7).astype(np.float64)
 
 
 def _mean(*names: str) -> Node:
@@ -60,6 +107,24 @@ SERIES: dict[str, NamedSeries] = {
             definition="(open + high + low + close) / 4",
             expression=_mean("open", "high", "low", "close"),
         ),
+        NamedSeries(
+            name="hour",
+            unit="hours",
+            definition="hour of the bar's open time, UTC: 0 to 23",
+            clock=_hours,
+        ),
+        NamedSeries(
+            name="weekday",
+            unit="days",
+            definition="weekday of the bar's open time, UTC: Monday 0 to Sunday 6",
+            clock=_weekdays,
+        ),
+        NamedSeries(
+            name="_day",
+            unit="days",
+            definition="UTC day of the bar's open time, counted from 1970-01-01",
+            clock=_days,
+        ),
     )
 }
 
@@ -75,3 +140,7 @@ ALL_FUNCTIONS: dict[str, Function] = FUNCTIONS | {
 ALIASES: dict[str, str] = {
     alias: entry.name for entry in FUNCTIONS.values() for alias in entry.aliases
 }
+# Those whose value depends on the other instruments of the trader's universe.
+CROSS_SECTIONAL: frozenset[str] = frozenset(
+    name for name, entry in FUNCTIONS.items() if isinstance(entry.kernel, CrossSection)
+)

@@ -2,8 +2,9 @@
 
 Finds what is wrong with the spelling (a foreign operator, a missing operand, an open bracket), says
 it in the user's words and at the right place, and hands on text that contains nothing but names,
-numbers and the language's operators: no quotes, no keywords, no line joins, ASCII only. So whatever
-`ast.parse` accepts or warns about beyond that cannot reach it. Not here: meaning (language).
+numbers, the language's operators and harmless words in quotes: no keywords, no escapes, no line
+joins, ASCII only. So whatever `ast.parse` accepts or warns about beyond that cannot reach it. Not
+here: meaning (language).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import keyword
 import re
 from typing import NoReturn
 
-from shared.errors import InvalidRule
+from shared.rules.source import named, position, refuse
 from shared.rules.tree import RuleLimits
 
 _TOKEN = re.compile(
@@ -20,6 +21,7 @@ _TOKEN = re.compile(
     r"|(?P<comment>\#[^\r\n]*)"
     r"|(?P<number>(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*)"
+    r"|(?P<text>\"[^\"\r\n]*\"|'[^'\r\n]*')"
     r"|(?P<operator><=|>=|==|!=|[-+*/<>=,()\[\]])",
     re.ASCII,
 )
@@ -43,35 +45,16 @@ _FOREIGN = {
     "<>": "!=",
     "===": "==",
 }
+# What a comment may not hold, since neither Postgres nor UTF-8 can.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# What may stand in quotes: durations, intervals and instruments, and what is mistaken for them.
+_QUOTED = re.compile(r"[A-Za-z0-9_.:/+ -]*", re.ASCII)
+_QUOTES = "“”‘’`´«»„"
+_CURLY = re.compile(rf"[{_QUOTES}]({_QUOTED.pattern})[{_QUOTES}]")
+_DURATION_UNITS = ("m", "h", "d", "w")
 _FOREIGN_LENGTH_MAX = max(map(len, _FOREIGN))
 _WORDS = ("and", "or", "not")
 _CLOSING = {"(": ")", "[": "]"}
-
-
-def excerpt(text: str, line: int, column: int) -> str:
-    """Return the line in question with a caret under the column (both from 1)."""
-    lines = text.split("\n")
-    shown = lines[line - 1].replace("\t", " ") if line <= len(lines) else ""
-    return f"{shown}\n{' ' * (column - 1)}^"
-
-
-def position(text: str, index: int) -> tuple[int, int]:
-    """Return line and column, both from 1, of a character."""
-    before = text[:index]
-    return before.count("\n") + 1, index - before.rfind("\n")
-
-
-def refuse(text: str, line: int, column: int, message: str, suggestion: str = "") -> NoReturn:
-    """Raise InvalidRule with the place shown."""
-    hint = f"did you mean {suggestion}?" if suggestion else ""
-    raise InvalidRule(
-        message,
-        line=line,
-        column=column,
-        suggestion=suggestion,
-        hint=hint,
-        excerpt=excerpt(text, line, column),
-    )
 
 
 def scan(text: str, limits: RuleLimits) -> str:
@@ -108,8 +91,12 @@ class _Scanner:
             if match is None:
                 self._refuse_foreign(index)
             kind, token = str(match.lastgroup), match.group()
-            if kind in ("space", "comment"):
-                clean.append("".join("\n" if c == "\n" else " " for c in token))
+            if kind == "space":
+                blank = token == " "
+                clean.append(token if blank else "".join("\n" if c == "\n" else " " for c in token))
+            elif kind == "comment":
+                self._check_storable(token, index)
+                clean.append(" " * len(token))
             else:
                 self._token(kind, token, index)
                 self.before_last, self.last = self.last, token
@@ -118,10 +105,16 @@ class _Scanner:
         self._finish()
         return "".join(clean)
 
+    def _check_storable(self, comment: str, index: int) -> None:
+        unstorable = _UNSTORABLE.search(comment)
+        if unstorable is not None:
+            shown = ascii(unstorable[0])[1:-1]
+            self._refuse(index + unstorable.start(), f"expected text in a comment, was '{shown}'")
+
     def _token(self, kind: str, token: str, index: int) -> None:
         if kind == "name" and token in _WORDS:
             self._word(token, index)
-        elif kind in ("name", "number"):
+        elif kind in ("name", "number", "text"):
             self._value(kind, token, index)
         elif token in "([":
             self._opening(token, index)
@@ -139,26 +132,43 @@ class _Scanner:
             return
         if self.wants_value:
             self._refuse(index, f"expected a condition before '{token}'")
+        if self.text[index - 1].isdigit() or self.text[index - 1] == ".":
+            self._refuse(index, f"expected a space before '{token}'")
         self._now_wants_value()
 
     def _value(self, kind: str, token: str, index: int) -> None:
+        if kind == "text":
+            self._quoted(token, index)
         if token.lower() in _WORDS:
             self._refuse(index, f"expected lower case, was '{token}'", token.lower())
         if token in ("True", "False"):
             self._refuse(index, f"expected a condition on the market, was the constant {token}")
         if keyword.iskeyword(token.split(".")[0]):
-            self._refuse(index, f"expected a series or a function, was the word '{token}'")
+            self._refuse(index, f"expected a series or a function, was the word {named(token)}")
         if kind == "number" and token[0] == "0" and token[1:2].isdigit():
-            self._refuse(index, f"expected a number without leading zeros, was '{token}'")
+            self._refuse(index, f"expected a number without leading zeros, was {named(token)}")
         if not self.wants_value:
-            suggestion = ""
-            if token.lower().startswith("cross"):
-                way = "below" if "below" in self.text.lower() or "under" in token else "above"
-                suggestion = f"crosses_{way}(a, b)"
-            message = f"expected an operator (+ - * / < <= > >= == != and or) before '{token}'"
+            suggestion = self._meant_by(token, index)
+            message = f"expected an operator (+ - * / < <= > >= == != and or) before {named(token)}"
             self._refuse(index, message, suggestion)
         self.wants_value = False
         self.signs = 0
+
+    def _quoted(self, token: str, index: int) -> None:
+        fine = _QUOTED.match(token, 1)
+        if fine is None or fine.end() < len(token) - 1:
+            at = 1 if fine is None else fine.end()
+            shown = token[at] if token[at].isprintable() else ascii(token[at])[1:-1]
+            self._refuse(index + at, f"expected letters and digits in quotes, was '{shown}'")
+
+    def _meant_by(self, token: str, index: int) -> str:
+        """Return what a value after a value was probably meant to be."""
+        if token in _DURATION_UNITS and self.last.isdigit() and self.text[index - 1].isdigit():
+            return f'"{self.last}{token}"'
+        if token.lower().startswith("cross"):
+            way = "below" if "below" in self.text.lower() or "under" in token else "above"
+            return f"crosses_{way}(a, b)"
+        return ""
 
     def _opening(self, token: str, index: int) -> None:
         of_call = token == "(" and not self.wants_value
@@ -220,7 +230,7 @@ class _Scanner:
             self._refuse(index, f"expected '{_CLOSING[bracket]}': this '{bracket}' stays open")
         if self.wants_value:
             end = len(self.text.rstrip())
-            self._refuse(end, f"expected a value after '{self.last}'")
+            self._refuse(end, f"expected a value after {named(self.last)}")
 
     def _refuse_foreign_pair(self, index: int) -> None:
         """Refuse operators of other languages that are made of signs we know."""
@@ -234,8 +244,12 @@ class _Scanner:
 
     def _refuse_foreign(self, index: int) -> NoReturn:
         character = self.text[index]
-        if character in "\"'“”‘’`":
-            self._refuse(index, "expected a number of bars or a name, was text in quotes")
+        if character in "\"'":
+            self._refuse(index, f"expected a closing {character} on this line: this one stays open")
+        if character in _QUOTES:
+            quoted = _CURLY.match(self.text, index)
+            meant = f'"{quoted[1]}"' if quoted else '"'
+            self._refuse(index, f"expected straight quotes, was {character}", meant)
         for length in range(_FOREIGN_LENGTH_MAX, 0, -1):
             sign = self.text[index : index + length]
             if sign in _FOREIGN:

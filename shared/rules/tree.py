@@ -15,25 +15,29 @@ from shared.market.interval import Interval
 W_BARS = 500
 
 
-class Number(msgspec.Struct, frozen=True):
+# The nodes. They are dictionary keys all the time, hence the kept hash; they hold no circle, hence
+# nothing for the garbage collector, which would look at millions of them.
+
+
+class Number(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """A constant; always finite."""
 
     value: float
 
 
-class Series(msgspec.Struct, frozen=True):
+class Series(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """A named series of the instrument: `close`, `hl2`, …"""
 
     name: str
 
 
-class Negative(msgspec.Struct, frozen=True):
+class Negative(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`-operand`."""
 
     operand: Node
 
 
-class Arithmetic(msgspec.Struct, frozen=True):
+class Arithmetic(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`left operator right`; operator is one of + - * /."""
 
     operator: str
@@ -41,7 +45,7 @@ class Arithmetic(msgspec.Struct, frozen=True):
     right: Node
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """A registered function; `arguments` in the order of its parameters, none left out."""
 
     name: str
@@ -58,28 +62,28 @@ class Call(msgspec.Struct, frozen=True):
         return tuple(a for a in self.arguments if isinstance(a, int | float))
 
 
-class Lag(msgspec.Struct, frozen=True):
+class Lag(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`operand[bars]`: the operand that many bars earlier, in the same window; bars ≥ 1."""
 
     operand: Node
     bars: int
 
 
-class OnInterval(msgspec.Struct, frozen=True):
+class OnInterval(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`tf=`: the operand on the bars of a longer interval, held on those of the rule."""
 
     operand: Node
     interval: Interval
 
 
-class OfInstrument(msgspec.Struct, frozen=True):
+class OfInstrument(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`of("BTCUSDT", operand)`: the operand on that instrument, for every instrument."""
 
     instrument: str
     operand: Node
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class Comparison(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`left operator right`; operator is one of < <= > >= == !=."""
 
     operator: str
@@ -87,19 +91,19 @@ class Comparison(msgspec.Struct, frozen=True):
     right: Node
 
 
-class AllOf(msgspec.Struct, frozen=True):
+class AllOf(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`a and b and …`; at least two, none of them an AllOf."""
 
     operands: tuple[Node, ...]
 
 
-class AnyOf(msgspec.Struct, frozen=True):
+class AnyOf(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`a or b or …`; at least two, none of them an AnyOf."""
 
     operands: tuple[Node, ...]
 
 
-class Not(msgspec.Struct, frozen=True):
+class Not(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """`not operand`."""
 
     operand: Node
@@ -134,15 +138,20 @@ class RuleLimits(msgspec.Struct, frozen=True, kw_only=True):
     depth_max: int = 32
     nodes_max: int = 200
     window_bars_max: int = W_BARS
+    instruments_max: int = 8
+    intervals_max: int = 8
     cost_max: int = 300
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that was read and found meaningful.
 
-    `canonical`: the same rule in one spelling; reading it again, limits aside, gives the same tree.
-    `bars_needed`: bars of history until it can be known. `names`: series and functions it uses.
-    `interval_free`: it means the same on every interval (false once it names a duration).
+    `canonical`: the same rule in one spelling; reading it again on the same interval, limits aside,
+    gives the same tree. `bars_needed`: bars of its own interval until it can be known. `names`:
+    series and functions it uses. `interval_free`: it names no duration, no `tf=` and nothing that
+    reads a longer interval by itself (pivot: days), so it says the same on every interval;
+    otherwise `interval` is the one it was read for. `intervals`: the longer ones it reads,
+    ascending. `instruments`: those it names, sorted.
     """
 
     text: str
@@ -151,3 +160,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     bars_needed: int
     names: frozenset[str]
     interval_free: bool = True
+    interval: Interval | None = None
+    intervals: tuple[Interval, ...] = ()
+    instruments: tuple[str, ...] = ()

@@ -5,40 +5,59 @@ Not here: computing (evaluate). Made by evaluate; read by the functions and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.market.interval import Interval
+from shared.market.window import Window
 from shared.rules import describe
-from shared.rules.explain import Explanation, SymbolHistory
-from shared.rules.kernels import Expansion, Floats
+from shared.rules.explain import (
+    FALSE,
+    SIGNIFICANT_DIGITS,
+    TRUE,
+    UNKNOWN,
+    Explainer,
+    Explanation,
+    as_written,
+    is_value,
+    parts_of,
+    rounded,
+    row_of,
+)
+from shared.rules.kernels import Floats
+from shared.rules.market import views_at
 from shared.rules.program import Plan
-from shared.rules.registry import ALL_FUNCTIONS
-from shared.rules.tree import Call, Comparison, Lag, Node, Number
+from shared.rules.reasons import SymbolHistory
+from shared.rules.tree import Comparison, Node, Number
 
-TRUE, FALSE, UNKNOWN = 1, 0, -1
+__all__ = ["FALSE", "SIGNIFICANT_DIGITS", "TRUE", "UNKNOWN", "Bits", "Verdicts"]
 
 # Bits of conditions: [0] where true, [1] where false; uint64[2, conditions, symbols / 64].
 Bits = NDArray[np.uint64]
-
-# Processors differ in the last bits of a float64 sum (design D6); twelve digits agree everywhere.
-SIGNIFICANT_DIGITS = 12
 
 
 class Verdicts(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """The verdict of every rule for every symbol; rule and symbol indices as given to the plan
     and the window.
 
-    `columns`: the bars that counted, float64[8, ≤ W, n]. `rows`: values, float64[rows, padded n].
+    `window`, `longer`: what was evaluated, `end` of the window's bars. `rows`: values of table 0,
+    float64[rows, padded n].
     """
 
     plan: Plan
-    symbols: tuple[str, ...]
-    columns: NDArray[np.float64]
+    window: Window
+    longer: Mapping[Interval, Window]
+    end: int
     rows: Floats
     bits: Bits
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols of the window."""
+        return self.window.symbols
 
     def state(self, rule_index: int) -> NDArray[np.int8]:
         """Return int8[n]: 1 true, 0 false, -1 unknown."""
@@ -58,26 +77,44 @@ class Verdicts(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         if sides is None:
             # Writing the texts costs thirty times more than reading the values: once a plan.
             sides = self.plan.sides[rule_index] = tuple(
-                (describe.text_of(_as_written(node, ago)), self.plan.values[node, ago])
+                (describe.text_of(as_written(node, ago)), self._row(rule_index, node, ago))
                 for node, ago in _sides(self.plan.rules[rule_index].tree, 0)
                 if not isinstance(node, Number)
             )
-        found = ((text, self._number(row, symbol_index)) for text, row in sides)
+        found = ((text, rounded(float(self.rows[row, symbol_index]))) for text, row in sides)
         return {text: value for text, value in found if value is not None}
+
+    def numbers(self, rule_index: int, node: Node, ago: int) -> Floats:
+        """Return the value of a part of a rule so many bars ago, float64[n], NaN where unknown.
+
+        The part: a side of a comparison, or a condition that is a function of its own (as 1, 0).
+        """
+        result: Floats = self.rows[self._row(rule_index, node, ago), : len(self.symbols)]
+        return result
 
     def unknown_reason(self, rule_index: int, symbol_index: int) -> str | None:
         """Return why the verdict is unknown, None if it is known.
 
-        "missing" · "warming up (n of m bars)" · "division by zero" · "not a finite number".
+        "missing" · "stale" · "warming up (n of m bars)" · "never true in n bars" ·
+        "division by zero" · "not a finite number".
         """
         return self.tree(rule_index, symbol_index).reason
 
     def tree(self, rule_index: int, symbol_index: int) -> Explanation:
         """Return the verdict with those of its parts, down to every number that was looked at."""
-        history = SymbolHistory(self.columns[:, :, symbol_index : symbol_index + 1])
+        universe = int(self.plan.universe_of_rule[rule_index])
+        chains = [table.chain for table in self.plan.tables]
+        views = views_at(chains, self.window, self.end, self.longer)
+        history = SymbolHistory(self.plan, views, self.symbols, universe, symbol_index)
         with np.errstate(all="ignore"):
+            row = self.rows[:, symbol_index]
             tree = self.plan.rules[rule_index].tree
-            return self._explain(tree, 0, symbol_index, history)
+            return Explainer(self.plan, universe, row, history).explain(tree)
+
+    def _row(self, rule_index: int, node: Node, ago: int) -> int:
+        row = row_of(self.plan, int(self.plan.universe_of_rule[rule_index]), node, ago)
+        assert row is not None, f"not a part of the rule: {node}"
+        return row
 
     def _states(self, rules: slice) -> NDArray[np.int8]:
         conditions = self.plan.result_conditions[rules]
@@ -91,61 +128,12 @@ class Verdicts(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         bytes_ = np.ascontiguousarray(words).view(np.uint8)
         return np.unpackbits(bytes_, axis=1, count=len(self.symbols)).view(np.int8)
 
-    def _state(self, node: Node, ago: int, symbol: int) -> int:
-        condition, negated = self.plan.conditions[node, ago]
-        byte, bit = divmod(symbol, 8)
-        both = self.bits[:, condition].view(np.uint8)[:, byte]
-        true, false = (int(byte_) >> (7 - bit) & 1 for byte_ in both)
-        if negated:
-            true, false = false, true
-        return TRUE if true else FALSE if false else UNKNOWN
-
-    def _value(self, node: Node, ago: int, symbol: int) -> float | None:
-        return self._number(self.plan.values[node, ago], symbol)
-
-    def _number(self, row: int, symbol: int) -> float | None:
-        value = float(self.rows[row, symbol])
-        return None if np.isnan(value) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-
-    def _explain(self, node: Node, ago: int, symbol: int, history: SymbolHistory) -> Explanation:
-        if not describe.is_condition(node):
-            value = self._value(node, ago, symbol)
-            reason = history.why_unknown(node, ago) if value is None else None
-            text = describe.text_of(_as_written(node, ago))
-            return Explanation(text=text, value=value, reason=reason)
-        parts = tuple(
-            self._explain(child, earlier, symbol, history) for child, earlier in _parts(node, ago)
-        )
-        state = self._state(node, ago, symbol)
-        reason = None
-        if state == UNKNOWN:
-            reason = next(part.reason for part in parts if part.reason is not None)
-        text = describe.text_of(_as_written(node, ago))
-        return Explanation(text=text, state=state, reason=reason, parts=parts)
-
-
-def _parts(node: Node, ago: int) -> list[tuple[Node, int]]:
-    """Return what a condition is made of, each with how many bars ago it counts."""
-    if isinstance(node, Lag):
-        return [(node.operand, ago + node.bars)]
-    if isinstance(node, Call):
-        kernel = ALL_FUNCTIONS[node.name].kernel
-        assert isinstance(kernel, Expansion)
-        return [(kernel.expand(*node.arguments), ago)]
-    return [(child, ago) for child in describe.children(node)]
-
 
 def _sides(node: Node, ago: int) -> Iterator[tuple[Node, int]]:
-    """Yield both sides of every comparison in a condition."""
-    for part, earlier in _parts(node, ago):
-        if isinstance(node, Comparison):
-            yield part, earlier
-        else:
-            yield from _sides(part, earlier)
-
-
-def _as_written(node: Node, ago: int) -> Node:
-    """Return the node with its lag, as a user would write it."""
-    if isinstance(node, Lag):
-        return _as_written(node.operand, ago + node.bars)
-    return Lag(node, ago) if ago and not isinstance(node, Number) else node
+    """Yield both sides of every comparison in a condition, but for those inside functions."""
+    if describe.is_condition(node):
+        for part, earlier in parts_of(node, ago):
+            if isinstance(node, Comparison):
+                yield part, earlier
+            elif not is_value(node):
+                yield from _sides(part, earlier)

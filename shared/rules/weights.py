@@ -12,6 +12,10 @@ A row works on differences, not on values: sum(w·x) = total·x_now - sum(c·(x_
 weights of all bars older than k. Equal in mathematics; but a flat price then averages to exactly
 itself, so that `close > sma(20)` is false on it instead of a matter of rounding.
 
+Movements (gains, true ranges) are never negative, and their averages are compared with each other:
+they work on values. Such a sum keeps its digits when it has faded to next to nothing, after hours
+without a trade, where a difference of large numbers would leave only noise.
+
 Not here: histories shorter than the window (kernels.smooth), who needs which row (plan).
 """
 
@@ -54,6 +58,12 @@ def smoothed_weights(alpha: float, n: int, bars: int) -> Floats:
     return np.concatenate([np.full(n, decay[-1] / n), alpha * decay[-2::-1]])
 
 
+def total_of(weights: Floats) -> float:
+    """Return what weights add up to; where that is a whole number but for rounding, the number."""
+    total = float(np.add.reduce(weights))
+    return float(round(total)) if abs(total - round(total)) < 1e-9 else total
+
+
 def difference_row(weights: Floats, bars_ago: int) -> Floats:
     """Return the row, float64[W], that applies `weights` to differences, ending so many bars ago.
 
@@ -62,6 +72,14 @@ def difference_row(weights: Floats, bars_ago: int) -> Floats:
     row = np.zeros(W_BARS)
     end = W_BARS - bars_ago
     row[end - len(weights) + 1 : end] = np.add.accumulate(weights[:-1])
+    return row
+
+
+def plain_row(weights: Floats, bars_ago: int) -> Floats:
+    """Return the row, float64[W], that applies `weights` to values, ending so many bars ago."""
+    row = np.zeros(W_BARS)
+    end = W_BARS - bars_ago
+    row[end - len(weights) : end] = weights
     return row
 
 
@@ -99,6 +117,11 @@ def differences(source: Floats) -> Floats:
     np.subtract(source[1:], source[:-1], out=result[1:])
     np.copyto(result, 0.0, where=~np.isfinite(result))
     return result
+
+
+def operand(source: Floats, is_plain: bool) -> Floats:
+    """Return what rows are multiplied with: values, 0 where unknown, or differences."""
+    return np.where(np.isfinite(source), source, 0.0) if is_plain else differences(source)
 
 
 def product(blocks: Blocks, steps: Floats) -> Floats:

@@ -121,7 +121,9 @@ class WindowCache:
     ) -> Window:
         step_ms = interval.duration_ms
         open_times_ms = list(range(first_ms, last_open_time_ms + step_ms, step_ms))
-        frames, revisions = await self._store.load_frames(venue, interval, open_times_ms)
+        frames, revisions = await self._store.load_frames(
+            venue, interval, open_times_ms, needs_last=True
+        )
         if frames[-1] is None:
             raise _missing(venue, interval, last_open_time_ms)
         lists = await self._load_lists(venue, frames)

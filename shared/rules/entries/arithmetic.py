@@ -24,6 +24,16 @@ def smaller(a: Floats, b: Floats) -> Floats:
     return np.minimum(a, b)
 
 
+def natural_logarithm(values: Floats) -> Floats:
+    """Return the natural logarithm, NaN where there is none."""
+    return np.log(np.where(values > 0.0, values, np.nan))
+
+
+def square_root(values: Floats) -> Floats:
+    """Return the square root, NaN where there is none."""
+    return np.sqrt(np.where(values >= 0.0, values, np.nan))
+
+
 ENTRIES = (
     Function(
         name="abs",
@@ -60,6 +70,30 @@ ENTRIES = (
         example="min(open, close) > ema(50)",
         kernel=Elementwise(smaller),
         aliases=("math.min",),
+    ),
+    Function(
+        name="log",
+        parameters=numbers("x"),
+        gives=Kind.NUMBER,
+        unit="none",
+        range="any",
+        definition="natural logarithm of x; unknown where x is not above 0",
+        source="arithmetic",
+        example="stdev(log(close / close[1]), 20) > 0.006",
+        kernel=Elementwise(natural_logarithm),
+        aliases=("math.log",),
+    ),
+    Function(
+        name="sqrt",
+        parameters=numbers("x"),
+        gives=Kind.NUMBER,
+        unit="root of that of x",
+        range="from 0",
+        definition="square root of x; unknown where x is below 0",
+        source="arithmetic",
+        example="stdev(50) > 0.15 * sqrt(close)",
+        kernel=Elementwise(square_root),
+        aliases=("math.sqrt",),
     ),
 )
 PARTS: tuple[Function, ...] = ()

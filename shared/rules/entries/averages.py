@@ -1,18 +1,61 @@
-"""Averages, extremes and changes over the last bars."""
+"""Averages and extremes of the last bars."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from shared.rules.entries.words import AS_SOURCE, TA_LIB, WILDER, bars, one_more, same, source
+from shared.rules.entries.arrays import latest, sliding, through_ema, values_at
+from shared.rules.entries.words import (
+    AS_SOURCE,
+    TA_LIB,
+    VOLUME,
+    WILDER,
+    bars,
+    numbers,
+    part,
+    same,
+    source,
+)
 from shared.rules.entry import Function, Kind
-from shared.rules.kernels import Expansion, Floats, Rolling, Smoothed, Weighted
-from shared.rules.tree import Arithmetic, Lag, Node, Number
+from shared.rules.kernels import (
+    Expansion,
+    Floats,
+    Linear,
+    Rolling,
+    Sequential,
+    Smoothed,
+    Weighted,
+)
+from shared.rules.recursions import ages, keep_sums, only_from
+from shared.rules.tree import Arithmetic, Call, Node, Number, Series
+
+# Kaufman's fastest and slowest average, in bars, as TA-Lib has them.
+_KAMA_FAST, _KAMA_SLOW = 2, 30
 
 
 def sma_weights(n: int) -> Floats:
     """Return n equal weights."""
     return np.full(n, 1.0 / n)
+
+
+def wma_weights(n: int) -> Floats:
+    """Return n weights that rise in equal steps."""
+    return np.arange(1.0, n + 1.0) / (n * (n + 1) / 2)
+
+
+def hma_weights(n: int) -> Floats:
+    """Return the weights of Hull's average, n + root - 1 of them."""
+    inner = -wma_weights(n)
+    half = max(n // 2, 1)
+    inner[-half:] += 2.0 * wma_weights(half)
+    return np.convolve(inner, wma_weights(math.isqrt(n)))
+
+
+def hma_bars(n: int) -> int:
+    """Return how many bars Hull's average looks at."""
+    return n + math.isqrt(n) - 1
 
 
 def ema_alpha(n: int) -> float:
@@ -23,6 +66,88 @@ def ema_alpha(n: int) -> float:
 def wilder_alpha(n: int) -> float:
     """Return the share of the newest value in Wilder's average of n bars."""
     return 1.0 / n
+
+
+def dema_weights(bars: int, n: int) -> Floats:
+    """Return the weights of 2 · ema - ema(ema) over a history of so many bars."""
+    once = through_ema(latest(bars - n + 1), n)
+    twice = through_ema(through_ema(latest(bars - 2 * n + 2), n), n)
+    return 2.0 * once - twice
+
+
+def dema_bars(n: int) -> int:
+    """Return how many bars an average of an average needs."""
+    return 2 * n - 1
+
+
+def tema_weights(bars: int, n: int) -> Floats:
+    """Return the weights of 3 · ema - 3 · ema(ema) + ema(ema(ema))."""
+    once = through_ema(latest(bars - n + 1), n)
+    twice = through_ema(through_ema(latest(bars - 2 * n + 2), n), n)
+    thrice = through_ema(through_ema(through_ema(latest(bars - 3 * n + 3), n), n), n)
+    return 3.0 * (once - twice) + thrice
+
+
+def tema_bars(n: int) -> int:
+    """Return how many bars an average of an average of an average needs."""
+    return 3 * n - 2
+
+
+def kama(source: Floats, n: int) -> Floats:
+    """Return Kaufman's average; it starts from the n-th known value.
+
+    As a deviation from the first known value, so that a flat price is exactly its own average.
+    """
+    if n == 1:
+        return source.copy()  # TA-Lib's meaning of it
+    if len(source) <= n:
+        return np.full_like(source, np.nan)
+    since = ages(source)
+    path = sliding(np.abs(source[1:] - source[:-1]), n, np.add)
+    net = np.abs(source[n:] - source[:-n])
+    # A market that stood still has gone straight, as TA-Lib has it.
+    straightness = np.where(path == 0.0, 1.0, np.minimum(net / path, 1.0))
+    fast, slow = ema_alpha(_KAMA_FAST), ema_alpha(_KAMA_SLOW)
+    share = np.ones_like(source)
+    share[n:] = (straightness * (fast - slow) + slow) ** 2
+    np.copyto(share, 1.0, where=since < n)
+    first = values_at(source, np.arange(len(source))[:, None] - np.maximum(since, 0))
+    moved = source - first
+    np.copyto(moved, 0.0, where=since < n - 1)
+    result = keep_sums(share * moved, 1.0 - share)
+    result += first
+    return only_from(result, since, n)
+
+
+def kama_bars(n: int) -> int:
+    """Return how many bars Kaufman's average needs: the first of them only starts it."""
+    return 1 if n == 1 else n + 1
+
+
+def moved_by_volume(source: Floats, volume: Floats, n: int) -> Floats:
+    """Return the mean of (source - source now) · volume over the last n."""
+    moved: Floats = np.add.reduce((source - source[-1]) * volume, axis=0) / n
+    return moved
+
+
+def vwap_today(source: Floats, volume: Floats, day: Floats) -> Floats:
+    """Return the average weighted by volume since each bar's day began.
+
+    As a deviation from the day's first value, so that a flat price is exactly its own average.
+    """
+    since = ages(source, volume)
+    begins = since == 0
+    begins[1:] |= day[1:, :1] != day[:-1, :1]
+    places = np.arange(len(source))[:, None]
+    first = values_at(source, np.maximum.accumulate(np.where(begins, places, 0), axis=0))
+    kept = np.where(begins, 0.0, 1.0)
+    moved, traded = (source - first) * volume, volume.copy()
+    for values in (moved, traded):
+        np.copyto(values, 0.0, where=since < 0)
+        keep_sums(values, kept)
+    moved /= traded
+    moved += first
+    return only_from(moved, since, 0)
 
 
 def highest(source: Floats, n: int) -> Floats:
@@ -37,13 +162,37 @@ def lowest(source: Floats, n: int) -> Floats:
     return result
 
 
-def _expand_change(source: Node, n: int) -> Node:
-    return Arithmetic("-", source, Lag(source, n))
+def _expand_dema(source: Node, n: int) -> Node:
+    once = Call("ema", (source, n))
+    twice = Call("ema", (once, n))
+    return Arithmetic("+", once, Arithmetic("-", once, twice))
 
 
-def _expand_roc(source: Node, n: int) -> Node:
-    ratio = Arithmetic("/", source, Lag(source, n))
-    return Arithmetic("*", Number(100.0), Arithmetic("-", ratio, Number(1.0)))
+def _expand_tema(source: Node, n: int) -> Node:
+    once = Call("ema", (source, n))
+    twice = Call("ema", (once, n))
+    thrice = Call("ema", (twice, n))
+    bend = Arithmetic("*", Number(3.0), Arithmetic("-", once, twice))
+    return Arithmetic("+", thrice, bend)
+
+
+def _expand_vwma(source: Node, n: int) -> Node:
+    moved = Call("_moved_by_volume", (source, VOLUME, n))
+    return Arithmetic("+", source, Arithmetic("/", moved, Call("sma", (VOLUME, n))))
+
+
+def _expand_vwap(source: Node, n: int) -> Node:
+    if n == 0:
+        return Call("_vwap_today", (source, VOLUME, Series("_day")))
+    return Call("vwma", (source, n))
+
+
+def _vwap_bars(n: int) -> int:
+    return max(n, 1)
+
+
+def _one() -> int:
+    return 1
 
 
 ENTRIES = (
@@ -84,6 +233,88 @@ ENTRIES = (
         aliases=("ta.rma",),
     ),
     Function(
+        name="wma",
+        parameters=(source(), bars()),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="between the lowest and highest of the last n",
+        definition="average of the last n, weighted 1, 2, … n: the newest counts most",
+        source=f"{TA_LIB} WMA",
+        example="wma(10) > wma(30)",
+        kernel=Weighted(wma_weights),
+        aliases=("ta.wma",),
+    ),
+    Function(
+        name="hma",
+        parameters=(source(), bars()),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="any",
+        definition="Hull's average: wma(2 · wma(n/2) - wma(n), root of n), both rounded down",
+        source="Alan Hull (2005)",
+        example="hma(20) > hma(20)[1]",
+        kernel=Weighted(hma_weights),
+        aliases=("ta.hma",),
+    ),
+    Function(
+        name="dema",
+        parameters=(source(), bars()),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="any",
+        definition="double EMA: 2 · ema(n) - ema(ema(n), n)",
+        source=f"{TA_LIB} DEMA",
+        example="close > dema(20)",
+        kernel=Linear(dema_weights, dema_bars, _expand_dema),
+    ),
+    Function(
+        name="tema",
+        parameters=(source(), bars()),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="any",
+        definition="triple EMA: 3 · ema(n) - 3 · ema(ema(n), n) + ema(ema(ema(n), n), n)",
+        source=f"{TA_LIB} TEMA",
+        example="close > tema(20)",
+        kernel=Linear(tema_weights, tema_bars, _expand_tema),
+    ),
+    Function(
+        name="kama",
+        parameters=(source(), bars()),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="between the lowest and highest of the window",
+        definition="Kaufman's average: quick (2 bars) if the last n went straight, else slow (30)",
+        source=f"{TA_LIB} KAMA",
+        example="crosses_above(close, kama(10))",
+        kernel=Sequential(kama, kama_bars),
+    ),
+    Function(
+        name="vwma",
+        parameters=(source(), bars()),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="between the lowest and highest of the last n",
+        definition="average of the last n, each weighted by its volume",
+        source="Closebell: sum(source · volume) / sum(volume)",
+        example="vwma(20) > sma(20)",
+        kernel=Expansion(_expand_vwma, same),
+        aliases=("ta.vwma",),
+    ),
+    Function(
+        name="vwap",
+        parameters=(source("hlc3"), bars(default=0)),
+        gives=Kind.NUMBER,
+        unit=AS_SOURCE,
+        range="between the lowest and highest of the bars",
+        definition="average weighted by volume of the last n; without n since 00:00 UTC, "
+        "or since the window's first bar if that is later",
+        source="Closebell: sum(source · volume) / sum(volume)",
+        example="crosses_above(close, vwap())",
+        kernel=Expansion(_expand_vwap, _vwap_bars),
+        aliases=("ta.vwap",),
+    ),
+    Function(
         name="highest",
         parameters=(source("high"), bars(least=2)),
         gives=Kind.NUMBER,
@@ -107,29 +338,18 @@ ENTRIES = (
         kernel=Rolling(lowest, same, np.minimum),
         aliases=("ta.lowest",),
     ),
-    Function(
-        name="change",
-        parameters=(source(), bars(default=1)),
-        gives=Kind.NUMBER,
-        unit=AS_SOURCE,
-        range="any",
-        definition="source - source[n]",
-        source=f"{TA_LIB} MOM",
-        example="change(close, 3) > 0",
-        kernel=Expansion(_expand_change, one_more),
-        aliases=("ta.change",),
+)
+PARTS = (
+    part(
+        "_moved_by_volume",
+        Rolling(moved_by_volume, same),
+        (*numbers("x", "volume"), bars()),
+        "mean of (x - x now) · volume",
     ),
-    Function(
-        name="roc",
-        parameters=(source(), bars()),
-        gives=Kind.NUMBER,
-        unit="percent",
-        range="from -100 for prices",
-        definition="100 · (source / source[n] - 1)",
-        source=f"{TA_LIB} ROC, but unknown where source[n] is 0",
-        example="roc(60) > 5",
-        kernel=Expansion(_expand_roc, one_more),
-        aliases=("ta.roc",),
+    part(
+        "_vwap_today",
+        Sequential(vwap_today, _one),
+        numbers("x", "volume", "day"),
+        "average weighted by volume since 00:00 UTC",
     ),
 )
-PARTS: tuple[Function, ...] = ()

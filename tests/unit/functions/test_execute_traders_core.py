@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from functions.execute_traders.core import decide, prepare, select_traders
 from functions.execute_traders.verdicts import evaluate_rules, states
+from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import Plan, Verdicts, evaluate, parse_rule
 from shared.runs import Outcome, Run, Trader, Trigger
@@ -23,10 +25,15 @@ SYMBOLS = ("AUSDT", "BUSDT", "CUSDT", "DUSDT")
 
 
 def outcome_of(
-    traders: Sequence[Trader], seen: Window, this: Run | None = None, at_ms: int = SOON_MS
+    traders: Sequence[Trader],
+    seen: Window,
+    this: Run | None = None,
+    at_ms: int = SOON_MS,
+    longer: Mapping[Interval, Window] = MappingProxyType({}),
 ) -> Outcome:
     this = this or run()
-    return decide(prepare(select_traders(traders, this), seen.symbols), seen, this, at_ms)
+    prepared = prepare(select_traders(traders, this), seen.symbols, seen.interval)
+    return decide(prepared, seen, this, at_ms, longer)
 
 
 def matches(outcome: Outcome) -> set[tuple[int, str]]:
@@ -138,12 +145,14 @@ def test_rule_that_fails_to_evaluate_costs_no_other_its_verdict(failing: int) ->
     rules = [parse_rule(f"close > {level}") for level in range(7)]
     seen = window({"AUSDT": [2.0, 3.5]})
 
-    def brittle(plan: Plan, seen: Window, bars_back: int) -> Verdicts:
+    def brittle(
+        plan: Plan, window: Window, bars_back: int, *, longer: Mapping[Interval, Window]
+    ) -> Verdicts:
         if any(rule.text == f"close > {failing}" for rule in plan.rules):
             raise FloatingPointError("a kernel's mistake")
-        return evaluate(plan, seen, bars_back)
+        return evaluate(plan, window, bars_back, longer=longer)
 
-    parts = evaluate_rules(rules, None, seen, with_before=True, evaluate=brittle)
+    parts = evaluate_rules(rules, [None] * 7, None, seen, {}, with_before=True, evaluate=brittle)
     assert [part.first for part in parts if part.error is not None] == [failing]
     assert sum(part.count for part in parts) == 7
     now, before = states(parts, 7, 1)
@@ -160,6 +169,28 @@ def test_second_execution_before_anything_came_finds_nothing_and_waits_on() -> N
     outcome = outcome_of([trader()], seen, again)
     assert (outcome.signals, outcome.missing_instruments) == ((), ("BUSDT",))
     assert (outcome.traders_count, outcome.late) == (1, True)
+
+
+def test_rules_that_compare_instruments_do_so_within_their_traders_universe() -> None:
+    seen = window({symbol: [float(place)] for place, symbol in enumerate(SYMBOLS, start=1)})
+    text = "rank(close) == 1"
+    traders = [trader(1, rule=text), trader(2, rule=text, universe=("BUSDT", "AUSDT"))]
+    assert matches(outcome_of(traders, seen)) == {(1, "DUSDT"), (2, "BUSDT")}
+
+
+def test_rule_on_a_longer_interval_reads_its_last_closed_bar() -> None:
+    seen = window({"AUSDT": [1.0], "BUSDT": [1.0]})
+    hourly = window(
+        {"BUSDT": [3.0, 5.0], "AUSDT": [5.0, 3.0]},
+        interval=Interval.H1,
+        closed_at_ms=Interval.H1.floor_ms(CLOSED_AT_MS),
+    )
+    traders = [trader(rule='close(tf="1h") > 4')]
+    outcome = outcome_of(traders, seen, longer={Interval.H1: hourly})
+    assert matches(outcome) == {(1, "BUSDT")}
+    # Without its bars the rule is unknown, not an error.
+    alone = outcome_of(traders, seen)
+    assert (alone.signals, alone.errors) == ((), ())
 
 
 def test_no_traders_or_no_usable_rule_is_an_outcome_too() -> None:

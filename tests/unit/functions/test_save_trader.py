@@ -278,3 +278,32 @@ def test_trial_counts_what_the_trigger_would_signal(trigger: Trigger, triggered:
     trial = try_rule(parse_rule("close > 2"), None, trigger, seen, matches_max=1)
     assert (trial.matched_count, trial.triggered_count) == (2, triggered)
     assert len(trial.matches) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "message", "suggestion"),
+    [
+        ('of("AUSD", close) > 1', "expected an instrument that is followed, was AUSD", "AUSDT"),
+        ('close(tf="4h") > 1', "expected an interval that is collected", ""),
+    ],
+)
+async def test_rule_that_reads_what_is_not_followed_is_refused(
+    rule: str, message: str, suggestion: str
+) -> None:
+    error = await Bench(window({"AUSDT": [1.0]})).refused(rule=rule)
+    assert error["message"].startswith(message)
+    assert error.get("suggestion", "") == suggestion
+
+
+async def test_rule_on_a_longer_interval_is_tried_on_its_bars() -> None:
+    hourly = window(
+        {"AUSDT": [7.0]},
+        interval=Interval.H1,
+        closed_at_ms=Interval.H1.floor_ms(CLOSED_AT_MS),
+    )
+    bench = Bench(window({"AUSDT": [1.0, 1.0]}), hourly)
+    response = await bench.post(rule='close(tf="1h") > 6', trigger="while")
+    assert response.status_code == 200, response.text
+    preview = response.json()["preview"]
+    assert preview["matched_count"] == 1
+    assert list(preview["matches"][0]["values"].values()) == [7.0]

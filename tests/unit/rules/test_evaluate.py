@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.rules import Plan, Rule, Verdicts, build_plan, evaluate, parse_rule
+from shared.rules.entry import Kind
+from shared.rules.kernels import Sequential
+from shared.rules.registry import ALL_FUNCTIONS
 from tests.unit.rules.windows import (
     bits_equal,
     one_symbol,
@@ -157,6 +160,40 @@ def test_averages_flat_market_equal_the_price_exactly() -> None:
                 if n > 1:
                     text = f"crosses_above(close, {name}({n}))"
                     assert verdicts_of(text, risen).state(0)[0] == 1, (name, n, history)
+
+
+@pytest.mark.parametrize("quiet_bars", [5, 100, 420])
+def test_rsi_after_hours_without_a_trade_stays_what_it_was(quiet_bars: int) -> None:
+    moves = np.random.default_rng(4).normal(0, 1, 503 - quiet_bars)
+    prices = np.concatenate([100 + np.cumsum(moves), np.zeros(quiet_bars)])
+    prices[-quiet_bars:] = prices[-quiet_bars - 1]
+    for n in (2, 5, 14):
+        verdicts = verdicts_of(f"rsi({n}) > rsi({n})[{quiet_bars}]", one_symbol(close=prices))
+        now, before = verdicts.values(0, 0).values()
+        assert now == pytest.approx(before, rel=1e-9)
+
+
+def test_sequential_several_calls_at_once_are_the_same_bits() -> None:
+    columns = uneven_columns(5, 300, 128)
+    random = np.random.default_rng(5)
+    several = [f for f in ALL_FUNCTIONS.values() if getattr(f.kernel, "many", None)]
+    assert several
+    for function in several:
+        kernel = function.kernel
+        assert isinstance(kernel, Sequential) and kernel.many is not None
+        sources = [p for p in function.parameters if p.kind not in (Kind.BARS, Kind.FACTOR)]
+        given = [columns[1 + place].copy() for place in range(len(sources))]
+        periods = [
+            tuple(
+                int(random.integers(2, 40)) if p.kind is Kind.BARS else float(random.uniform(1, 4))
+                for p in function.parameters[len(sources) :]
+            )
+            for _ in range(5)
+        ]
+        with np.errstate(all="ignore"):
+            found = kernel.many([given] * 5, periods)
+            for each, series in zip(periods, found, strict=True):
+                assert bits_equal(kernel.compute(*given, *each), series), function.name
 
 
 def test_plan_equal_parts_are_one_row() -> None:

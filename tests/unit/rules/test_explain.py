@@ -6,12 +6,14 @@ import json
 import warnings
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import InvalidRule
+from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import UNKNOWN, Explanation, build_plan, evaluate, parse_rule
 from tests.unit.rules.rule_texts import rule_texts
@@ -138,6 +140,7 @@ def test_tree_shows_every_part_with_its_state_and_value() -> None:
             Explanation(
                 text="close > 3",
                 state=1,
+                distance=27.0,
                 parts=(Explanation(text="close", value=30.0), Explanation(text="3", value=3.0)),
             ),
             Explanation(
@@ -216,3 +219,42 @@ def test_evaluate_odd_number_hides_one_symbol_only(odd: float) -> None:
     assert (after[:, 2] == UNKNOWN).all()
     others = [0, 1, 3, 4]
     assert np.array_equal(before[:, others], after[:, others])
+
+
+def hourly(closes: list[float], interval: str, until_hour: int) -> Window:
+    """Return one symbol's closes on bars of an interval, the last of which closes at an hour."""
+    window = one_symbol(close=np.array(closes))
+    step_ms = Interval(interval).duration_ms
+    times = until_hour * Interval.H1.duration_ms + step_ms * np.arange(-len(closes), 0)
+    return msgspec.structs.replace(window, interval=Interval(interval), open_times_ms=times)
+
+
+@pytest.mark.parametrize("hour", range(8, 17))
+def test_longer_interval_is_held_as_of_each_close(hour: int) -> None:
+    own = hourly(list(range(1, 101)), "1h", hour)
+    longer = {Interval.H4: hourly([4.0, 8.0, 12.0, 16.0], "4h", 16)}
+    text = 'close(tf="4h")[1] > 0 and close(tf="4h")[5] > 0 and change(close, 1, tf="4h") > 0'
+    verdicts = evaluate(build_plan([parse_rule(text, interval=Interval.H1)]), own, longer=longer)
+    values = verdicts.values(0, 0)
+    assert values['close(tf="4h")[1]'] == (hour - 1) // 4 * 4
+    assert values.get('close(tf="4h")[5]', 0.0) == (hour - 5) // 4 * 4
+    assert values['change(1, tf="4h")'] == 4.0
+
+
+def test_longer_interval_without_its_newest_bar_is_stale() -> None:
+    own = hourly(list(range(1, 101)), "1h", 17)
+    plan = build_plan([parse_rule('close(tf="4h") > 1', interval=Interval.H1)])
+    old = {Interval.H4: hourly([4.0, 8.0], "4h", 12)}
+    assert evaluate(plan, own, longer=old).unknown_reason(0, 0) == "stale"
+    assert evaluate(plan, own).unknown_reason(0, 0) == "missing"
+    assert plan.intervals == (Interval.H4,)
+
+
+def test_tree_of_a_function_of_conditions_shows_the_condition_as_it_is_now() -> None:
+    tree = verdicts_of("count(close > 28, 5) >= 4", counting()).tree(0, 0)
+    (count, four) = tree.parts
+    assert (tree.state, tree.distance) == (0, -2.0)
+    assert (count.value, four.value) == (2.0, 4.0)
+    assert [(part.text, part.state, part.distance) for part in count.parts] == [
+        ("close > 28", 1, 2.0)
+    ]

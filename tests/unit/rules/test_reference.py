@@ -1,50 +1,65 @@
-"""Random rules: verdicts and unknowns as the slow evaluator of reference.py has them."""
+"""100,000 random pairs of a rule and an instrument: verdicts and reasons as the reference has them.
+
+A failure prints the rule, the instrument, both results and the values of the parts.
+"""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
-from shared.errors import InvalidRule
-from shared.rules import UNKNOWN, parse_rule
-from tests.unit.rules.reference import CloseCallError, Reference
-from tests.unit.rules.rule_texts import rule_texts
-from tests.unit.rules.windows import uneven_columns, verdicts_of, window_of
+from shared.rules import FUNCTIONS
+from tests.unit.rules.reference_calls import KINDS
+from tests.unit.rules.reference_compare import Tally, compare
+from tests.unit.rules.reference_markets import random_market
+from tests.unit.rules.reference_words import SIGNATURES
 
-WINDOWS = {
-    "longer": window_of(uneven_columns(1, 503, 7)),
-    "short": window_of(uneven_columns(2, 70, 7)),
-    "tiny": window_of(uneven_columns(3, 9, 7)),
-}
-CODE = {True: 1, False: 0, None: -1}
+PAIRS = 100_000
+MARKETS = 50
+SYMBOLS = (7, 12, 20, 31, 50)
+# Mostly short, so that it is fast and little is known; some beyond the 500 that count.
+BARS = (45, 30, 150, 60, 80, 100, 45, 510, 150, 60, 120)
+SHOWN = 5
 
 
-@pytest.mark.parametrize("name", list(WINDOWS))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(text=rule_texts, symbol=st.integers(0, 6))
-def test_verdict_random_rule_equals_reference(name: str, text: str, symbol: int) -> None:
-    window = WINDOWS[name]
-    try:
-        rule = parse_rule(text)
-    except InvalidRule:
-        assume(False)
-    try:
-        expected = CODE[Reference(window.columns[:, :, symbol]).state(rule.tree)]
-    except CloseCallError:
-        assume(False)
-    verdicts = verdicts_of(text, window)
-    assert verdicts.state(0)[symbol] == expected
-    assert (verdicts.unknown_reason(0, symbol) is not None) == (expected == UNKNOWN)
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    tally = Tally()
+    for seed in range(MARKETS):
+        symbols = SYMBOLS[seed % len(SYMBOLS)]
+        market = random_market(seed, BARS[seed % len(BARS)], symbols)
+        compare(market, seed, -(-PAIRS // MARKETS // symbols), tally)
+    return tally
 
 
-@settings(max_examples=40, deadline=None)
-@given(text=rule_texts)
-def test_canonical_random_rule_reads_back_as_itself(text: str) -> None:
-    try:
-        rule = parse_rule(text)
-    except InvalidRule:
-        assume(False)
-    again = parse_rule(rule.canonical)
-    assert again.tree == rule.tree
-    assert again.canonical == rule.canonical
+def test_signatures_registry_equals_reference() -> None:
+    registered = {
+        name: [parameter.name for parameter in function.parameters]
+        for name, function in FUNCTIONS.items()
+    }
+    named = {name: list(p) for name, p in SIGNATURES.items() if not name.startswith("_")}
+    assert registered == named
+    assert set(KINDS) == set(named)
+
+
+def test_verdict_random_rules_equals_reference(tally: Tally) -> None:
+    assert tally.pairs >= PAIRS
+    shown = "\n\n".join(tally.mismatches[:SHOWN])
+    assert not tally.mismatches, f"{len(tally.mismatches)} mismatches\n{shown}"
+
+
+def test_random_rules_are_mixed_and_name_every_function(tally: Tally) -> None:
+    shares = {state: count / tally.pairs for state, count in tally.states.items()}
+    assert set(shares) == {True, False, None}
+    assert min(shares.values()) > 0.10, shares
+    assert tally.close_calls < 0.02 * tally.pairs
+    # The bound on the work of one rule: nothing else may refuse these.
+    assert all("cheaper rule" in refused for refused in tally.refused), tally.refused
+    assert len(tally.refused) < 0.05 * tally.rules
+    both = {(name, known) for name in FUNCTIONS for known in (True, False)}
+    assert both <= tally.seen, sorted(both - tally.seen)
+    reasons = ("missing", "stale", "warming up", "division by zero", "never true")
+    assert all(tally.reasons[reason] for reason in reasons), tally.reasons
+
+
+def test_canonical_random_rule_reads_back_as_itself(tally: Tally) -> None:
+    assert not tally.not_canonical, tally.not_canonical[:SHOWN]

@@ -1,0 +1,1 @@
+"""backtest_rule: a rule over the history in Redis, reported while it runs."""

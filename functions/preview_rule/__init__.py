@@ -1,0 +1,1 @@
+"""preview_rule: what a rule says on the newest bars, before it is anybody's."""

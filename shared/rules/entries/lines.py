@@ -1,0 +1,276 @@
+"""Lines that follow the trend: stops that turn with it, and Ichimoku's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from shared.rules.entries.words import (
+    CLOSE,
+    HIGH,
+    LOW,
+    PRICE,
+    TA_LIB,
+    WILDER,
+    bars,
+    factor,
+    numbers,
+    part,
+    same,
+)
+from shared.rules.entry import Function, Kind
+from shared.rules.kernels import Expansion, Floats, Sequential
+from shared.rules.recursions import ages, only_from
+from shared.rules.tree import Arithmetic, Call, Lag, Node, Number, Series
+
+# Ichimoku's own figures: the spans of its lines, and how far ahead the cloud is drawn.
+_CONVERSION_BARS, _BASE_BARS, _LONG_BARS, _AHEAD_BARS = 9, 26, 52, 26
+_ICHIMOKU = "Hosoda, Ichimoku Kinko Hyo (1969)"
+
+
+def psar(high: Floats, low: Floats, step: float, most: float) -> Floats:
+    """Return Wilder's parabolic stop and reverse.
+
+    Prices count in the direction of the trend: while it falls they are negative, so that the stop
+    is always below, rises, and is hit by the bar's worst price.
+    """
+    since = np.broadcast_to(ages(high, low), high.shape)
+    second = since == 1
+    begins = second.any(axis=1).tolist()
+    ends = np.stack([low, high], axis=1)
+    result = np.full_like(high, np.nan)
+    step = min(step, most)
+    way, stop, extreme, speed = state = np.ones((4, high.shape[1]))
+    steps, mosts, scratch = np.full_like(stop, step), np.full_like(stop, most), np.empty_like(stop)
+    worst_before = best_before = stop
+    for bar in range(1, len(high)):
+        if begins[bar]:
+            begun = _first_stops(ends[bar - 1], ends[bar], step)
+            np.copyto(state, begun, where=second[bar])
+        ahead = ends[bar] * way
+        worst, best = np.minimum(ahead[0], ahead[1]), np.maximum(ahead[0], ahead[1])
+        if begins[bar]:  # as if the bar before had been the same
+            worst_before = np.where(second[bar], worst, worst_before)
+            best_before = np.where(second[bar], best, best_before)
+        # Those that are hit turn: the extreme of the old trend is the first stop of the new one.
+        # They are few, so what is different for them is done apart, by their places.
+        hit = (worst <= stop).nonzero()[0]
+        top = np.maximum(best_before[hit], best[hit])
+        turned, bottom = -np.maximum(extreme[hit], top), -worst[hit]
+        stop[hit] = turned
+        way[hit] = -way[hit]
+        np.multiply(stop, way, out=result[bar])
+
+        scratch[:] = best > extreme
+        scratch *= steps
+        speed += scratch
+        np.minimum(speed, mosts, out=speed)
+        np.maximum(extreme, best, out=extreme)
+        np.subtract(extreme, stop, out=scratch)
+        scratch *= speed
+        stop += scratch
+        np.minimum(worst, worst_before, out=scratch)
+        np.minimum(stop, scratch, out=stop)
+
+        speed[hit] = step
+        extreme[hit] = bottom
+        stop[hit] = np.minimum(turned + step * (bottom - turned), -top)
+        worst[hit], best[hit] = -best[hit], bottom
+        worst_before, best_before = worst, best
+    return only_from(result, since, 1)
+
+
+def _first_stops(first: Floats, second: Floats, step: float) -> Floats:
+    """Return way, stop, extreme and speed after two bars, float64[4, s].
+
+    Shape: float64[2, s] each, low and high. The trend falls if the second bar moved below the first
+    one, and further than above it.
+    """
+    fell, rose = first[0] - second[0], second[1] - first[1]
+    falls = (fell > 0.0) & (fell > rose)
+    way = np.where(falls, -1.0, 1.0)
+    stop = np.where(falls, -first[1], first[0])
+    extreme = np.where(falls, -second[0], second[1])
+    return np.stack([way, stop, extreme, np.full_like(way, step)])
+
+
+def supertrend(middle: Floats, close: Floats, atr: Floats, k: float) -> Floats:
+    """Return the lower band while the trend rises, the upper band while it falls."""
+    return supertrend_together([(middle, close, atr)], [(k,)])[0]
+
+
+def supertrend_together(
+    sources: Sequence[tuple[Floats, Floats, Floats]], periods: Sequence[tuple[float]]
+) -> list[Floats]:
+    """Return the lines of several atr and k in one pass; middle and close are the same for all.
+
+    A band only comes closer, until a close beyond it sets it anew. The trend turns at a close
+    beyond the band in force.
+    """
+    middle, close = sources[0][:2]
+    atrs = [atr for *_, atr in sources]
+    factors = np.array(periods, dtype=np.float64)
+    lines = np.empty((len(sources), *middle.shape))
+    shape = (2, len(sources), middle.shape[1])
+    # The upper band, and the lower one upside down: both then come closer by falling. Unknown at
+    # first: a comparison with unknown is false, so where a history begins, its bands do.
+    bands, now, width = np.full(shape, np.nan), np.empty(shape), np.empty(shape[1:])
+    beyond = np.full((2, 1, middle.shape[1]), np.nan)
+    anew = np.empty(shape, dtype=np.bool_)
+    rises, holds, turns, begins = np.zeros((4, *shape[1:]), dtype=np.bool_)
+    for bar in range(len(middle)):
+        for line, atr in enumerate(atrs):
+            width[line] = atr[bar]
+        width *= factors
+        np.add(width, middle[bar], out=now[0])
+        np.subtract(width, middle[bar], out=now[1])
+        np.isnan(bands[0], out=begins)
+        np.less_equal(beyond, bands, out=anew)
+        np.logical_not(anew, out=anew)
+        np.putmask(bands, anew, np.inf)
+        np.minimum(bands, now, out=bands)
+        beyond[0] = close[bar]
+        np.negative(close[bar], out=beyond[1])
+        np.less_equal(beyond[1], bands[1], out=holds)
+        np.greater(beyond[0], bands[0], out=turns)
+        # rises = holds if rises else turns
+        holds ^= turns
+        rises &= holds
+        rises ^= turns
+        rises |= begins
+        np.negative(bands[1], out=width)
+        line_now = lines[:, bar]
+        line_now[...] = bands[0]
+        np.copyto(line_now, width, where=rises)
+    return list(lines)
+
+
+def _expand_psar(step: float, most: float) -> Node:
+    return Call("_psar", (HIGH, LOW, step, most))
+
+
+def _expand_supertrend(n: int, k: float) -> Node:
+    return Call("_supertrend", (Series("hl2"), CLOSE, Call("atr", (n,)), k))
+
+
+def _midpoint(n: int) -> Node:
+    extremes = Arithmetic("+", Call("highest", (HIGH, n)), Call("lowest", (LOW, n)))
+    return Arithmetic("/", extremes, Number(2.0))
+
+
+def _expand_span_a() -> Node:
+    both = Arithmetic("+", _midpoint(_CONVERSION_BARS), _midpoint(_BASE_BARS))
+    return Lag(Arithmetic("/", both, Number(2.0)), _AHEAD_BARS)
+
+
+def _expand_span_b() -> Node:
+    return Lag(_midpoint(_LONG_BARS), _AHEAD_BARS)
+
+
+def _two(step: float, most: float) -> int:
+    return 2
+
+
+def _one(k: float) -> int:
+    return 1
+
+
+def _atr_bars(n: int, k: float) -> int:
+    return n + 1
+
+
+def _span_a_bars() -> int:
+    return _BASE_BARS + _AHEAD_BARS
+
+
+def _span_b_bars() -> int:
+    return _LONG_BARS + _AHEAD_BARS
+
+
+ENTRIES = (
+    Function(
+        name="psar",
+        parameters=(factor("step", 0.02), factor("max", 0.2)),
+        gives=Kind.NUMBER,
+        unit=PRICE,
+        range="any",
+        definition="parabolic stop and reverse: below the price while it rises, above while it"
+        " falls; it closes in by step with every new extreme, by max at most",
+        source=f"{WILDER}, as {TA_LIB} SAR",
+        example="crosses_above(close, psar(0.02, 0.2))",
+        kernel=Expansion(_expand_psar, _two),
+    ),
+    Function(
+        name="supertrend",
+        parameters=(bars(default=10), factor("k", 3.0)),
+        gives=Kind.NUMBER,
+        unit=PRICE,
+        range="any",
+        definition="the band in force, of hl2 ± k · atr(n): the lower one, which only rises, until"
+        " a close below it; then the upper one, which only falls, until a close above it",
+        source="Seban's Supertrend, as TradingView, but rising at first",
+        example="crosses_above(close, supertrend(10, 3))",
+        kernel=Expansion(_expand_supertrend, _atr_bars),
+    ),
+    Function(
+        name="ichimoku_conversion",
+        parameters=(bars(default=9),),
+        gives=Kind.NUMBER,
+        unit=PRICE,
+        range="between the lowest and highest of the last n",
+        definition="middle of the highest high and the lowest low of the last n",
+        source=_ICHIMOKU,
+        example="crosses_above(ichimoku_conversion(9), ichimoku_base(26))",
+        kernel=Expansion(_midpoint, same),
+    ),
+    Function(
+        name="ichimoku_base",
+        parameters=(bars(default=26),),
+        gives=Kind.NUMBER,
+        unit=PRICE,
+        range="between the lowest and highest of the last n",
+        definition="middle of the highest high and the lowest low of the last n",
+        source=_ICHIMOKU,
+        example="close > ichimoku_base(26)",
+        kernel=Expansion(_midpoint, same),
+    ),
+    Function(
+        name="ichimoku_span_a",
+        parameters=(),
+        gives=Kind.NUMBER,
+        unit=PRICE,
+        range="any",
+        definition="mean of conversion(9) and base(26) of 26 bars before:"
+        " the cloud's edge as drawn under this bar",
+        source=_ICHIMOKU,
+        example="close > max(ichimoku_span_a, ichimoku_span_b)",
+        kernel=Expansion(_expand_span_a, _span_a_bars),
+    ),
+    Function(
+        name="ichimoku_span_b",
+        parameters=(),
+        gives=Kind.NUMBER,
+        unit=PRICE,
+        range="any",
+        definition="middle of the highest high and the lowest low of 52 bars, of 26 bars before:"
+        " the cloud's other edge as drawn under this bar",
+        source=_ICHIMOKU,
+        example="ichimoku_span_a > ichimoku_span_b",
+        kernel=Expansion(_expand_span_b, _span_b_bars),
+    ),
+)
+PARTS = (
+    part(
+        "_psar",
+        Sequential(psar, _two),
+        (*numbers("high", "low"), factor("step"), factor("max")),
+        "see psar",
+    ),
+    part(
+        "_supertrend",
+        Sequential(supertrend, _one, many=supertrend_together),
+        (*numbers("middle", "close", "atr"), factor("k")),
+        "see supertrend",
+    ),
+)

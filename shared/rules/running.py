@@ -1,0 +1,194 @@
+"""Running the steps of series: every step at every bar, for all symbols.
+
+Not here: which steps a plan needs (series), values at single bars (evaluate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+
+from shared.rules import shifts, weights
+from shared.rules.bars import Bars, Indices, known_runs
+from shared.rules.kernels import (
+    CrossSection,
+    Floats,
+    Rolling,
+    Sequential,
+    Smoothed,
+    Weighted,
+    smooth,
+)
+from shared.rules.operations import apply, known_only
+from shared.rules.registry import ALL_FUNCTIONS, SERIES
+from shared.rules.schedule import Batch
+from shared.rules.series import Step
+from shared.rules.symbols import Symbols
+
+# A function of the last n bars, at every bar, is taken over so many numbers at a time.
+_NUMBERS_AT_ONCE = 1 << 20
+
+
+class Longer(msgspec.Struct, frozen=True, eq=False):
+    """The series of a longer interval, and which of its bars each own bar holds: int64[length].
+
+    -1 where it holds none; `series` None if none is known.
+    """
+
+    series: list[Floats] | None
+    places: Indices
+
+    def held(self, place: int, shape: tuple[int, int]) -> Floats:
+        """Return one of the series at every own bar, NaN where none is held."""
+        if self.series is None:
+            return np.full(shape, np.nan)
+        result: Floats = self.series[place][self.places]
+        result[self.places < 0] = np.nan
+        return result
+
+
+def run_steps(
+    steps: Sequence[Step],
+    bars: Bars,
+    symbols: Symbols | None = None,
+    longer: Mapping[int, Longer] = MappingProxyType({}),
+) -> list[Floats]:
+    """Return the series of every step, float64[length, width], NaN where unknown, else finite.
+
+    `symbols`: how they lie, for steps that look at others'. `longer`: table → its series.
+    """
+    made: list[Floats] = []
+    for step in steps:
+        made.append(_run(step, [made[place] for place in step.inputs], bars, symbols, longer))
+    return made
+
+
+def run_batches(
+    steps: Sequence[Step],
+    batches: Sequence[Batch],
+    bars: Bars,
+    symbols: Symbols | None,
+    longer: Mapping[int, Longer],
+) -> Iterator[list[Floats]]:
+    """Yield, after each batch, the series made so far, empty where dropped."""
+    nothing = np.empty((0, 0))
+    made = [nothing] * len(steps)
+    for batch in batches:
+        several = [steps[place] for place in batch.places]
+        inputs = [[made[place] for place in step.inputs] for step in several]
+        if len(several) == 1:
+            made[batch.places[0]] = _run(several[0], inputs[0], bars, symbols, longer)
+        else:
+            found = _run_together(several, inputs)
+            for place, series in zip(batch.places, found, strict=True):
+                made[place] = known_only(series)
+        yield made
+        for place in batch.drops:
+            made[place] = nothing
+
+
+def _run_together(steps: Sequence[Step], inputs: Sequence[list[Floats]]) -> Sequence[Floats]:
+    kernels = [ALL_FUNCTIONS[step.operation].kernel for step in steps]
+    periods = [step.numbers for step in steps]
+    if isinstance(kernels[0], Sequential):
+        assert kernels[0].many is not None
+        return kernels[0].many(inputs, periods)
+    source = inputs[0][0]
+    lengths = [int(numbers[0]) for numbers in periods]
+    alphas = [k.alpha(n) for k, n in zip(kernels, lengths, strict=True) if isinstance(k, Smoothed)]
+    every = smooth(source, alphas, lengths, range(len(source))[::-1])
+    return [every[:, place] for place in range(len(steps))]
+
+
+def _run(
+    step: Step,
+    inputs: list[Floats],
+    bars: Bars,
+    symbols: Symbols | None,
+    longer: Mapping[int, Longer],
+) -> Floats:
+    match step.operation:
+        case "given":
+            assert bars.given is not None
+            return bars.given
+        case "column":
+            return bars.column(int(step.numbers[0]))
+        case "clock":
+            clock = SERIES[step.name].clock
+            assert clock is not None
+            return np.repeat(clock(bars.open_times_ms)[:, None], bars.width, axis=1)
+        case "number":
+            return np.full((bars.length, bars.width), step.numbers[0])
+        case "lag":
+            ago = int(step.numbers[0])
+            result = np.full_like(inputs[0], np.nan)
+            result[ago:] = inputs[0][: max(len(result) - ago, 0)]
+            return result
+        case "held":
+            table, place = (int(number) for number in step.numbers)
+            return longer[table].held(place, (bars.length, bars.width))
+        case "pick":
+            assert symbols is not None
+            return symbols.pick(inputs[0], step.name)
+    function = ALL_FUNCTIONS.get(step.operation)
+    match function.kernel if function else None:
+        case CrossSection():
+            assert symbols is not None
+            values = symbols.across(inputs[0], step.operation, int(step.numbers[0]))
+        case Sequential(compute=compute):
+            values = compute(*inputs, *step.numbers)
+        case Smoothed(alpha=alpha):
+            n = int(step.numbers[0])
+            every = range(len(inputs[0]))[::-1]
+            values = smooth(inputs[0], [alpha(n)], [n], every)[:, 0]
+        case Weighted() as kernel:
+            values = _weighted(kernel, inputs[0], step.numbers)
+        case Rolling() as kernel:
+            values = rolling(kernel, inputs, step.numbers)
+        case _:
+            values = apply(step.operation, step.numbers, inputs)
+    return known_only(values)
+
+
+def rolling(kernel: Rolling, sources: list[Floats], periods: tuple[int | float, ...]) -> Floats:
+    """Return a function of the last bars at every bar, float64[w, s]; NaN at the first n - 1."""
+    n = kernel.bars(*periods)
+    result = np.full_like(sources[0], np.nan)
+    if n > len(result):
+        return result
+    if kernel.accumulate in (np.maximum, np.minimum):
+        result[n - 1 :] = _extremes(kernel.accumulate, sources[0], n)
+        return result
+    # float64[n, w - n + 1, s], without a copy.
+    views = [
+        np.moveaxis(np.lib.stride_tricks.sliding_window_view(source, n, axis=0), 2, 0)
+        for source in sources
+    ]
+    at_once = max(1, _NUMBERS_AT_ONCE // (n * result.shape[1]))
+    for start in range(0, views[0].shape[1], at_once):
+        stop = min(start + at_once, views[0].shape[1])
+        parts = [view[:, start:stop] for view in views]
+        result[n - 1 + start : n - 1 + stop] = kernel.compute(*parts, *periods)
+    return result
+
+
+def _extremes(extreme: np.ufunc, source: Floats, n: int) -> Floats:
+    """Return the extreme of the last n at every bar from the n-th on: exact in any order."""
+    reach, found = 1, source
+    while 2 * reach <= n:
+        found = extreme(found[reach:], found[:-reach])
+        reach *= 2
+    rest = n - reach
+    both: Floats = extreme(found[rest:], found[: len(found) - rest])
+    return both
+
+
+def _weighted(kernel: Weighted, source: Floats, periods: tuple[int | float, ...]) -> Floats:
+    own = kernel.weights(*periods)
+    sums = shifts.sums_at_every_bar(own, weights.differences(source))
+    result = kernel.total * source - sums
+    result[known_runs(source, range(len(source))[::-1]) < len(own)] = np.nan
+    return result
