@@ -56,7 +56,8 @@ def fill_base(
 def _filled(group: Base, series: list[Floats]) -> Floats:
     match group:
         case Reads():
-            result: Floats = series[group.series][W_BARS - 1 - group.bars_ago]
+            # From the end: of some series only the last bars are made.
+            result: Floats = series[group.series][-1 - group.bars_ago]
             return result
         case Averages():
             return averages_at(group, series[group.series])

@@ -91,8 +91,9 @@ class Sequential(msgspec.Struct, frozen=True):
     `steps`: how many bars before its own a value depends on, at most; None if on all of the window.
     `is_movement`: it is never negative and 0 where nothing moves, so that averages of it need no
     care for a flat source, but keep every digit when they fade (see weights).
-    `many(sources of each, periods of each) -> results`: the same, bit for bit, for several calls in
-    one pass; a loop over bars costs nearly as much for one as for eight.
+    `many(sources of each, periods of each, last) -> float64[last, s] of each`: the last bars of
+    several calls in one pass, the same bit for bit; a loop over bars costs nearly as much for one
+    as for eight.
     """
 
     compute: Callable[..., Floats]

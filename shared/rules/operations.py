@@ -93,5 +93,7 @@ def apply(operation: str, periods: tuple[int | float, ...], arguments: list[Floa
 
 def known_only(values: Floats) -> Floats:
     """Return the values with whatever is not finite made NaN, in place if they can be written."""
-    np.copyto(values, np.nan, where=~np.isfinite(values))
+    finite = np.isfinite(values)
+    if not finite.all():
+        np.copyto(values, np.nan, where=~finite)
     return values

@@ -99,7 +99,11 @@ def _table(rows: Rows, table: int) -> Table:
         lambda place: is_movement(steps[place]),
     )
     rollings = _rollings(_of_kind(recipes, Rolled))
-    batches = schedule(steps, [group.series for group in rollings], kept)
+    summed = {group.series for group in averages}.union(*(group.series for group in rollings))
+    last_read = {
+        group.series: int(group.bars_ago.max()) + 1 for group in reads if group.series not in summed
+    }
+    batches = schedule(steps, [group.series for group in rollings], kept, last_read)
     return Table(
         chain=rows.tables.chains[table],
         steps=steps,

@@ -21,7 +21,7 @@ def ages(*sources: Floats) -> Ages:
     """Return how many known bars in a row precede each bar that is known; -1 where it is unknown.
 
     A bar is known if all sources are. Shape: float64[w, s] each -> int16[w, s], or int16[w, 1] if
-    every bar is known.
+    all of them begin at the same bar and have no gap.
     """
     known = np.isfinite(sources[0])
     for source in sources[1:]:
@@ -31,6 +31,8 @@ def ages(*sources: Floats) -> Ages:
         return places
     if not (known[:-1] > known[1:]).any():  # unknown at the start only, as nearly always
         first = np.where(known[-1], known.argmax(axis=0), len(known)).astype(np.int16)
+        if (first == first[0]).all():
+            first = first[:1]
         since: Ages = np.maximum(places - first, np.int16(-1))
         return since
     last_unknown = np.where(known, np.int16(-1), places)
@@ -71,8 +73,6 @@ def running_sums(values: Floats) -> Floats:
 
 def only_from(values: Floats, since: Ages, age: int) -> Floats:
     """Return, in place, the values of bars that at least `age` known bars precede, else NaN."""
-    if always_known(since):
-        values[:age] = np.nan
-    else:
+    if int(since.min()) < age:
         np.copyto(values, np.nan, where=since < age)
     return values

@@ -73,34 +73,49 @@ def run_batches(
     symbols: Symbols | None,
     longer: Mapping[int, Longer],
 ) -> Iterator[list[Floats]]:
-    """Yield, after each batch, the series made so far, empty where dropped."""
+    """Yield, after each batch, the series made so far, empty where dropped.
+
+    Of a series of which only the last bars are read (Batch.last), it may be only those.
+    """
     nothing = np.empty((0, 0))
     made = [nothing] * len(steps)
     for batch in batches:
         several = [steps[place] for place in batch.places]
         inputs = [[made[place] for place in step.inputs] for step in several]
-        if len(several) == 1:
-            made[batch.places[0]] = _run(several[0], inputs[0], bars, symbols, longer)
-        else:
-            found = _run_together(several, inputs)
-            for place, series in zip(batch.places, found, strict=True):
-                made[place] = known_only(series)
+        found = _run_together(several, inputs, batch.last)
+        if found is None:
+            found = [_run(several[0], inputs[0], bars, symbols, longer)]
+        for place, series in zip(batch.places, found, strict=True):
+            made[place] = series
         yield made
         for place in batch.drops:
             made[place] = nothing
 
 
-def _run_together(steps: Sequence[Step], inputs: Sequence[list[Floats]]) -> Sequence[Floats]:
-    kernels = [ALL_FUNCTIONS[step.operation].kernel for step in steps]
+def _run_together(
+    steps: Sequence[Step], inputs: Sequence[list[Floats]], last: int | None
+) -> list[Floats] | None:
+    """Return what steps of one function give in one pass; None if they are one, made alone."""
+    function = ALL_FUNCTIONS.get(steps[0].operation)
     periods = [step.numbers for step in steps]
-    if isinstance(kernels[0], Sequential):
-        assert kernels[0].many is not None
-        return kernels[0].many(inputs, periods)
-    source = inputs[0][0]
-    lengths = [int(numbers[0]) for numbers in periods]
-    alphas = [k.alpha(n) for k, n in zip(kernels, lengths, strict=True) if isinstance(k, Smoothed)]
-    every = smooth(source, alphas, lengths, range(len(source))[::-1])
-    return [every[:, place] for place in range(len(steps))]
+    match function.kernel if function else None:
+        case Sequential(many=many) if many is not None:
+            length = len(inputs[0][0])
+            found = many(inputs, periods, length if last is None else min(last, length))
+            return [known_only(series) for series in found]
+        case Smoothed() if len(steps) > 1:
+            source = inputs[0][0]
+            lengths = [int(numbers[0]) for numbers in periods]
+            kernels = [ALL_FUNCTIONS[step.operation].kernel for step in steps]
+            alphas = [
+                kernel.alpha(n)
+                for kernel, n in zip(kernels, lengths, strict=True)
+                if isinstance(kernel, Smoothed)
+            ]
+            every = smooth(source, alphas, lengths, range(len(source))[::-1])
+            return [known_only(every[:, place]) for place in range(len(steps))]
+    assert len(steps) == 1
+    return None
 
 
 def _run(

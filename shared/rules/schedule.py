@@ -6,7 +6,7 @@ A series of 500 symbols is 2 MB; a plan of many rules has hundreds of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
@@ -19,19 +19,27 @@ _TOGETHER_MAX = 8
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Steps made in one pass, and those of which nothing is needed after it."""
+    """Steps made in one pass, and those of which nothing is needed after it.
+
+    `last`: how many of the last bars are read of any of them; None if every bar is.
+    """
 
     places: tuple[int, ...]
     drops: tuple[int, ...]
+    last: int | None
 
 
 def schedule(
-    steps: Sequence[Step], joint: Iterable[tuple[int, ...]], kept: Set[int]
+    steps: Sequence[Step],
+    joint: Iterable[tuple[int, ...]],
+    kept: Set[int],
+    last_read: Mapping[int, int],
 ) -> tuple[Batch, ...]:
     """Return batches in an order in which they can be run.
 
     `joint`: series that are read together, once the last of them is there. `kept`: those that are
-    needed to the end.
+    needed to the end. `last_read`: how many of the last bars are read of those of which nothing
+    else is needed than single bars.
     """
     units = _units(steps)
     unit_of = {place: unit for unit in units for place in unit}
@@ -51,7 +59,16 @@ def schedule(
     for place, at in last_use.items():
         if place not in kept:
             drops[at].append(place)
-    return tuple(Batch(unit, tuple(drops[at])) for unit, at in order.items())
+    every = kept | {used for step in steps for used in step.inputs}
+    return tuple(
+        Batch(unit, tuple(drops[at]), _last(unit, every, last_read)) for unit, at in order.items()
+    )
+
+
+def _last(unit: tuple[int, ...], every: Set[int], last_read: Mapping[int, int]) -> int | None:
+    if any(place in every or place not in last_read for place in unit):
+        return None
+    return max(last_read[place] for place in unit)
 
 
 def _units(steps: Sequence[Step]) -> list[tuple[int, ...]]:

@@ -140,7 +140,7 @@ class RuleLimits(msgspec.Struct, frozen=True, kw_only=True):
     window_bars_max: int = W_BARS
     instruments_max: int = 8
     intervals_max: int = 8
-    cost_max: int = 300
+    cost_max: int = 600
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -192,6 +192,38 @@ async def test_frame_poked_twice_becomes_signals_once(world: World) -> None:
     assert set(stats) >= {"claim_ms", "load_ms", "evaluate_ms"}
 
 
+async def test_rule_on_a_longer_interval_and_across_instruments_becomes_signals(
+    world: World,
+) -> None:
+    closed_at_ms = last_close_ms(Interval.M1)
+    _, headers = await world.sign_up()
+    await world.publish(Interval.M5, Interval.M5.floor_ms(closed_at_ms), [2.0, 4.0, 6.0], bars=3)
+    await world.publish(Interval.M1, closed_at_ms, [3.0, 3.0, 3.5], bars=3)
+    rule = 'close(tf="5m") > close and rank(close(tf="5m")) <= 2 and of("CCCUSDT", close) > 3'
+    trader = (await world.save(headers, rule=rule)).json()["trader"]
+    narrow = (await world.save(headers, rule=rule, universe=["AAAUSDT", "BBBUSDT"])).json()
+    world.rows("update public.traders set enabled_at = now() - interval '1 hour'")
+    assert (await world.poke(Interval.M1, closed_at_ms))["status"] in ("finished", "already_done")
+    signals = world.signals(trader["id"])
+    assert [s["instrument"] for s in signals] == ["BBBUSDT", "CCCUSDT"]
+    assert signals[0]["values"] == {
+        'close(tf="5m")': 4.0,
+        "close": 3.0,
+        'rank(close(tf="5m"))': 2.0,
+        'of("CCCUSDT", close)': 3.5,
+    }
+    # Among its own two instruments AAAUSDT is second, but not above its close.
+    assert [s["instrument"] for s in world.signals(narrow["trader"]["id"])] == ["BBBUSDT"]
+
+
+async def test_interval_that_nobody_collects_is_refused(world: World) -> None:
+    await world.publish(Interval.M1, last_close_ms(Interval.M1), [2.0, 2.0, 2.0], bars=3)
+    _, headers = await world.sign_up()
+    reply = await world.save(headers, rule='close(tf="12h") > 1')
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "InvalidRule")
+    assert "there are no 12h klines" in reply.json()["error"]["message"]
+
+
 async def test_claim_and_emit_twice_store_once(world: World) -> None:
     _, headers = await world.sign_up()
     trader = (await world.save(headers)).json()["trader"]

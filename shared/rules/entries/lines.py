@@ -97,13 +97,13 @@ def _first_stops(first: Floats, second: Floats, step: float) -> Floats:
 
 def supertrend(middle: Floats, close: Floats, atr: Floats, k: float) -> Floats:
     """Return the lower band while the trend rises, the upper band while it falls."""
-    return supertrend_together([(middle, close, atr)], [(k,)])[0]
+    return supertrend_together([(middle, close, atr)], [(k,)], len(middle))[0]
 
 
 def supertrend_together(
-    sources: Sequence[tuple[Floats, Floats, Floats]], periods: Sequence[tuple[float]]
+    sources: Sequence[tuple[Floats, Floats, Floats]], periods: Sequence[tuple[float]], last: int
 ) -> list[Floats]:
-    """Return the lines of several atr and k in one pass; middle and close are the same for all.
+    """Return the last bars of the lines of several atr and k; middle and close are the same.
 
     A band only comes closer, until a close beyond it sets it anew. The trend turns at a close
     beyond the band in force.
@@ -111,7 +111,8 @@ def supertrend_together(
     middle, close = sources[0][:2]
     atrs = [atr for *_, atr in sources]
     factors = np.array(periods, dtype=np.float64)
-    lines = np.empty((len(sources), *middle.shape))
+    lines = np.empty((len(sources), last, middle.shape[1]))
+    first_kept = len(middle) - last
     shape = (2, len(sources), middle.shape[1])
     # The upper band, and the lower one upside down: both then come closer by falling. Unknown at
     # first: a comparison with unknown is false, so where a history begins, its bands do.
@@ -119,13 +120,20 @@ def supertrend_together(
     beyond = np.full((2, 1, middle.shape[1]), np.nan)
     anew = np.empty(shape, dtype=np.bool_)
     rises, holds, turns, begins = np.zeros((4, *shape[1:]), dtype=np.bool_)
+    # Once all histories have begun, and if none has a gap, none begins any more.
+    begun = False
+    known_bars = np.logical_and.reduce(np.isfinite(middle), axis=1)
+    always = bool(known_bars[known_bars.argmax() :].all()) and all(
+        bool(np.isfinite(atr[-1]).all()) for atr in atrs
+    )
     for bar in range(len(middle)):
         for line, atr in enumerate(atrs):
             width[line] = atr[bar]
         width *= factors
         np.add(width, middle[bar], out=now[0])
         np.subtract(width, middle[bar], out=now[1])
-        np.isnan(bands[0], out=begins)
+        if not begun:
+            np.isnan(bands[0], out=begins)
         np.less_equal(beyond, bands, out=anew)
         np.logical_not(anew, out=anew)
         np.putmask(bands, anew, np.inf)
@@ -138,11 +146,11 @@ def supertrend_together(
         holds ^= turns
         rises &= holds
         rises ^= turns
-        rises |= begins
-        np.negative(bands[1], out=width)
-        line_now = lines[:, bar]
-        line_now[...] = bands[0]
-        np.copyto(line_now, width, where=rises)
+        if not begun:
+            rises |= begins
+            begun = always and not begins.any()
+        if bar >= first_kept:
+            lines[:, bar - first_kept] = np.where(rises, -bands[1], bands[0])
     return list(lines)
 
 

@@ -20,7 +20,7 @@ from shared.rules.entries.words import (
 )
 from shared.rules.entry import Function, Kind
 from shared.rules.kernels import Elementwise, Expansion, Floats, Linear, Rolling, Sequential
-from shared.rules.recursions import ages, always_known, keep_sums, only_from
+from shared.rules.recursions import Ages, ages, always_known, keep_sums, only_from
 from shared.rules.tree import Call, Node
 
 
@@ -74,21 +74,19 @@ def indicator(moved: Floats, spread: Floats, n: int) -> Floats:
 
 def adx(up: Floats, down: Floats, n: int) -> Floats:
     """Return Wilder's average of 100 · |plus - minus| / (plus + minus)."""
-    return adx_together([(up, down)], [(n,)])[0]
+    return adx_together([(up, down)], [(n,)], len(up))[0]
 
 
 def adx_together(
-    sources: Sequence[tuple[Floats, Floats]], periods: Sequence[tuple[int]]
+    sources: Sequence[tuple[Floats, Floats]], periods: Sequence[tuple[int]], last: int
 ) -> list[Floats]:
-    """Return the ADX of several n in one pass; the moves up and down are the same for all.
+    """Return the last bars of ADX of several n; the moves up and down are the same for all.
 
     A bar that says nothing, because nothing moved yet, leaves the average as it is.
     """
     up, down = sources[0]
     since = ages(up, down)
     n = np.array(periods, dtype=np.float64)
-    moves = np.stack([up, down], axis=1)
-    np.copyto(moves, 0.0, where=(since < 0)[:, None])
     share = 1.0 - 1.0 / n
     age = since[:, None]
     kept = np.where(age < n - 1, 1.0, share)
@@ -96,31 +94,47 @@ def adx_together(
     # The first ratio comes with the first full sum; n of them are added up plainly.
     kept_ratios = np.where(age < 2 * n - 1, 1.0, share)
     np.copyto(kept_ratios, 0.0, where=age < n)
-    result = np.empty((len(periods), *up.shape))
+    # Plus and minus are needed as their difference and their sum only.
+    moves = np.stack([up - down, up + down], axis=1)
+    np.copyto(moves, 0.0, where=(since < 0)[:, None])
+    speaks = _all_speak(moves[:, 1], since)
+    result = np.empty((len(periods), last, up.shape[1]))
+    first_kept = len(up) - last
     sums = np.zeros((2, len(periods), up.shape[1]))
-    ratios, both, ratio = np.zeros((3, len(periods), up.shape[1]))
-    says = np.empty(both.shape, dtype=np.bool_)
+    difference, both = sums
+    ratios, ratio = np.zeros((2, len(periods), up.shape[1]))
     for bar in range(len(up)):
         np.multiply(sums, kept[bar], out=sums)
         np.add(sums, moves[bar][:, None], out=sums)
-        np.add(sums[0], sums[1], out=both)
-        np.subtract(sums[0], sums[1], out=ratio)
-        np.abs(ratio, out=ratio)
-        np.greater(both, 0.0, out=says)
-        if says.all():
+        np.abs(difference, out=ratio)
+        if speaks[bar]:
             np.divide(ratio, both, out=ratio)
             np.multiply(ratios, kept_ratios[bar], out=ratios)
         else:
+            says = both > 0.0
             np.divide(ratio, both, out=ratio, where=says)
+            np.copyto(ratio, 0.0, where=~says)
             begins = kept_ratios[bar] == 0.0
             np.multiply(ratios, np.where(says | begins, kept_ratios[bar], 1.0), out=ratios)
         np.add(ratios, ratio, out=ratios)
-        result[:, bar] = ratios
+        if bar >= first_kept:
+            result[:, bar - first_kept] = ratios
     result *= (100.0 / n)[:, :, None]
     return [
-        only_from(found, since, 2 * each - 2)
+        only_from(found, since[first_kept:], 2 * each - 2)
         for found, (each,) in zip(result, periods, strict=True)
     ]
+
+
+def _all_speak(moved: Floats, since: Ages) -> list[bool]:
+    """Return for each bar whether every symbol has surely moved in its history; in doubt not."""
+    has_moved = moved > 0.0
+    # Sums of such moves might fade to nothing within a window.
+    if since.shape[1] > 1 or (has_moved & (moved < 1e-100)).any():
+        return [False] * len(moved)
+    np.logical_or.accumulate(has_moved, axis=0, out=has_moved)
+    everyone = np.logical_and.reduce(has_moved, axis=1)
+    return [bool(each) for each in everyone]
 
 
 def aroon_up(high: Floats, n: int) -> Floats:
