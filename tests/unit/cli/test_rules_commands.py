@@ -63,7 +63,7 @@ def test_check_shows_the_canonical_rule_and_what_it_takes() -> None:
     found = document(run("rules", "check", "rsi(14) < 30", "--json"))
     assert found["rule"] == "rsi(14) < 30"
     assert found["bars_needed"] == 15
-    assert found["cost"]["cost_max"] == 300
+    assert found["cost"]["cost_max"] == 600
     assert found["interval"] is None
 
 
