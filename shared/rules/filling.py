@@ -109,12 +109,26 @@ def _rollings(plan: Rollings, series: list[Floats]) -> Floats:
     bars = [kernel.bars(*periods) for periods in plan.periods]
     parts = [series[place][stop - max(bars) : stop] for place in plan.series]
     if kernel.accumulate is not None:
-        every: Floats = kernel.accumulate.accumulate(parts[0][::-1], axis=0)
-        chosen: Floats = every[np.array(bars) - 1]
-        return chosen
+        return _extremes(kernel.accumulate, parts[0], bars)
     return np.array(
         [
             kernel.compute(*(part[len(part) - n :] for part in parts), *periods)
             for n, periods in zip(bars, plan.periods, strict=True)
         ]
     )
+
+
+def _extremes(extreme: np.ufunc, part: Floats, bars: list[int]) -> Floats:
+    """Return the extreme of the last n of a series for several n, float64[k, padded].
+
+    Each n adds its bars to what the next smaller one has found: exact in any order.
+    """
+    result = np.empty((len(bars), part.shape[1]))
+    found, seen = part[-1], 1
+    for place in np.argsort(bars).tolist():
+        n = bars[place]
+        if n > seen:
+            older = extreme.reduce(part[len(part) - n : len(part) - seen], axis=0)
+            found, seen = extreme(found, older), n
+        result[place] = found
+    return result

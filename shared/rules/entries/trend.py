@@ -26,19 +26,22 @@ from shared.rules.tree import Call, Node
 
 def moved_up(high: Floats, high_before: Floats, low: Floats, low_before: Floats) -> Floats:
     """Return how far the high rose, if further than the low fell; else 0."""
-    rose, fell = high - high_before, low_before - low
-    result = np.where((rose > fell) & (rose > 0.0), rose, 0.0)
-    # Adding nothing where both are known: whatever is unknown stays so.
-    result += 0.0 * (rose + fell)
-    return result
+    return _larger_move(high - high_before, low_before - low)
 
 
 def moved_down(high: Floats, high_before: Floats, low: Floats, low_before: Floats) -> Floats:
     """Return how far the low fell, if further than the high rose; else 0."""
-    rose, fell = high - high_before, low_before - low
-    result = np.where((fell > rose) & (fell > 0.0), fell, 0.0)
-    result += 0.0 * (rose + fell)
-    return result
+    return _larger_move(low_before - low, high - high_before)
+
+
+def _larger_move(move: Floats, other: Floats) -> Floats:
+    is_larger = move > other
+    np.maximum(move, 0.0, out=move)
+    move *= is_larger
+    # Adds nothing where it is known; else the result is unknown, too.
+    other -= other
+    move += other
+    return move
 
 
 def wilder_weights(bars: int, n: int) -> Floats:
