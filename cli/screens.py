@@ -5,7 +5,6 @@ Marks and words beside every colour. Not here: computing anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +34,6 @@ _MARKS = {
     UNKNOWN: ("?", "unknown", "yellow"),
 }
 _LABEL_WIDTH = 14
-# Functions that only other functions use: `doji()` is made of one.
-_NAMELESS = re.compile(r"(^|, )_[a-z]")
 # More columns of values do not fit beside a name and a price.
 _VALUE_COLUMNS_MAX = 4
 _INSTRUMENTS_SHOWN = 10
@@ -230,7 +227,7 @@ def _show_near_misses(console: Console, found: NearMisses) -> None:
 def _grow(tree: Tree, parts: Sequence[Explanation]) -> None:
     """Add the parts of a condition, without steps that say nothing new."""
     for part in parts:
-        if _NAMELESS.search(part.text) or (part.state is None and _is_constant(part.text)):
+        if part.state is None and _is_constant(part.text):
             continue
         inner = part.parts
         # A cross and what it is made of are one step.

@@ -144,7 +144,11 @@ class Explainer:
             if not is_value(node):
                 reason = next((part.reason for part in parts if part.reason is not None), None)
             reason = reason or self._history.why_unknown(node, ago)
-        return Explanation(text=text, state=state, reason=reason, distance=distance, parts=parts)
+        if isinstance(node, Call) and node.name.startswith("_"):
+            text = ""  # a part that no rule can name: see below
+        return Explanation(
+            text=text, state=state, reason=reason, distance=distance, parts=_named(parts)
+        )
 
     def _state(self, node: Node, ago: int, parts: list[int | None]) -> int:
         match node:
@@ -169,6 +173,11 @@ class Explainer:
             return node.value
         row = row_of(self._plan, self._universe, node, ago)
         return self._history.value(node, ago) if row is None else float(self._row[row])
+
+
+def _named(parts: tuple[Explanation, ...]) -> tuple[Explanation, ...]:
+    """Return the parts that have a name, in place of those without it what they are made of."""
+    return tuple(shown for part in parts for shown in ((part,) if part.text else part.parts))
 
 
 def is_value(node: Node) -> bool:

@@ -258,3 +258,14 @@ def test_tree_of_a_function_of_conditions_shows_the_condition_as_it_is_now() -> 
     assert [(part.text, part.state, part.distance) for part in count.parts] == [
         ("close > 28", 1, 2.0)
     ]
+
+
+def test_tree_names_only_what_a_rule_can_name() -> None:
+    rule = "any(doji[1] or hammer, 3) and not bullish_engulfing and adx(14) > 20"
+    tree = verdicts_of(rule, window_of(random_columns(3, 100, 2))).tree(0, 0)
+
+    def texts(part: Explanation) -> list[str]:
+        return [part.text, *(text for inner in part.parts for text in texts(inner))]
+
+    assert len(texts(tree)) > 8
+    assert all(text and "_doji" not in text and text[0] != "_" for text in texts(tree))
