@@ -43,6 +43,7 @@ from shared.rules.weights import padded_symbols
 
 DIVISION_BY_ZERO = "division by zero"
 NOT_FINITE = "not a finite number"
+OUTSIDE = "outside the universe"
 WARMING_UP = "warming up"
 
 # Sums of squares of numbers below this are finite.
@@ -147,10 +148,10 @@ class SymbolHistory:
             for source in call.sources:
                 if not self._is_known(source, bars_ago, table, symbol):
                     return self._why(source, bars_ago, table, symbol)
+        if isinstance(kernel, CrossSection) and not self._is_member(symbol):
+            return OUTSIDE
         # A sum of what is known is known; what these may lack besides is a value to divide by.
-        divides = isinstance(kernel, Rolling | Sequential) or (
-            isinstance(kernel, CrossSection) and self._is_member(symbol)
-        )
+        divides = isinstance(kernel, Rolling | Sequential | CrossSection)
         values = (self._at(source, ago, table, symbol) for source in call.sources)
         if divides and all(abs(value) < _ORDINARY for value in values):
             return DIVISION_BY_ZERO

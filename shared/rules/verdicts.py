@@ -96,7 +96,7 @@ class Verdicts(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """Return why the verdict is unknown, None if it is known.
 
         "missing" · "stale" · "warming up (n of m bars)" · "never true in n bars" ·
-        "division by zero" · "not a finite number".
+        "division by zero" · "outside the universe" · "not a finite number".
         """
         return self.tree(rule_index, symbol_index).reason
 

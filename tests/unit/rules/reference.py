@@ -281,6 +281,8 @@ class Reference:
 
     def across(self, node: Node, context: Context, ago: int) -> Value:
         if context.symbol not in self.universe:
+            if self.value(node.parts[0], context, ago) is not None:
+                context.causes[node, ago] = "outside the universe"
             return None
         others = [
             self.value(node.parts[0], self.context(context.interval, symbol), ago)
