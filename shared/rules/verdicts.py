@@ -121,8 +121,11 @@ class Verdicts(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         negated = self.plan.result_negated[rules]
         true = self._unpack(self.bits[negated, conditions])
         false = self._unpack(self.bits[1 - negated, conditions])
-        result: NDArray[np.int8] = 2 * true + false - np.int8(1)
-        return result
+        # In place: of many rules each of these arrays is large.
+        true *= 2
+        true += false
+        true -= 1
+        return true
 
     def _unpack(self, words: NDArray[np.uint64]) -> NDArray[np.int8]:
         bytes_ = np.ascontiguousarray(words).view(np.uint8)
