@@ -114,7 +114,10 @@ class StateDir:
         """Return noted children that still run, by name."""
         found: dict[str, ProcessMark] = {}
         for file in self.pids.glob("*.pid"):
-            words = file.read_text().split()
+            try:
+                words = file.read_text().split()
+            except FileNotFoundError:
+                continue  # the supervisor has just seen it end
             if len(words) == 2 and all(word.isdecimal() for word in words):
                 mark = ProcessMark(int(words[0]), int(words[1]))
                 if is_running(mark):

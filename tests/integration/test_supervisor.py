@@ -210,6 +210,14 @@ async def test_children_end_when_the_supervisor_is_killed(state: StateDir) -> No
     assert list(state.pids.iterdir()) == []
 
 
+def test_note_of_a_process_that_goes_while_it_is_read_is_no_process(tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "state")
+    state.create()
+    # As a reader meets it whose supervisor deletes the file in between.
+    (state.pids / "gone.pid").symlink_to(tmp_path / "nowhere")
+    assert state.stale_processes() == {}
+
+
 async def test_stale_process_is_ended_but_a_stranger_with_its_number_is_not(
     state: StateDir,
 ) -> None:
