@@ -62,6 +62,25 @@ def check(
 
 
 @app.command()
+def functions(
+    name: Annotated[str, typer.Argument(help="A name, or a word of its definition.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List what a rule can name: functions and series, with what they mean.
+
+    Example: closebell rules functions average
+    """
+    with reporting(as_json):
+        from cli.vocabulary import find_words, lines_of
+
+        words = find_words(name)
+        if as_json:
+            print_json(words)
+        else:
+            typer.echo("\n".join(lines_of(words)))
+
+
+@app.command()
 def preview(
     rule: RuleText,
     interval: IntervalOption,

@@ -7,9 +7,10 @@ import statistics
 import sys
 from pathlib import Path
 
-from bench.engine.formula import formula_of
+from bench.engine.formula import formula_of, functions_of
 from bench.engine.market import draw_columns
 from bench.engine.ours import Measured
+from bench.engine.peers import RECURSIONS
 from bench.engine.population import calls_of
 from bench.engine.workspace import (
     BARS,
@@ -49,6 +50,7 @@ def measure() -> list[Figure]:
         ]
         for count, measured in by_traders.items():
             figures.append(_point("traders", count, measured, f"{SYMBOLS} symbols"))
+        figures.append(_without_recursions(folder))
         figures += _over_nodes(folder)
         write_rules(folder, draw_rules(1_000))
         for symbols in SYMBOL_STEPS:
@@ -56,6 +58,21 @@ def measure() -> list[Figure]:
             measured = run_ours(folder, 1_000, RUNS)
             figures.append(_point("symbols", symbols, measured, "1,000 traders"))
     return figures
+
+
+def _without_recursions(folder: Path) -> Figure:
+    """Return the time of 1,000 traders none of whom reads ADX, Supertrend or PSAR."""
+    drawn = ((rule, functions_of(formula_of(rule))) for rule in draw_rules(2_000))
+    rules = [rule for rule, functions in drawn if not functions & RECURSIONS]
+    write_rules(folder, rules)
+    time_ms, spread = _milliseconds(run_ours(folder, 1_000, RUNS))
+    return Figure(
+        name="engine_evaluate_001000_traders_without_recursions",
+        value=time_ms,
+        unit="ms",
+        conditions=f"1,000 traders × {SYMBOLS} symbols × {BARS} bars without ADX, Supertrend and "
+        f"PSAR; {spread}",
+    )
 
 
 def _over_nodes(folder: Path) -> list[Figure]:

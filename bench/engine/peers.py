@@ -44,6 +44,8 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CANDLES = frozenset({"doji", "hammer", "morning_star", "bullish_engulfing", "bearish_engulfing"})
+# What goes from bar to bar in a loop of Python here, and in C there.
+RECURSIONS = frozenset({"adx", "supertrend", "psar"})
 PEERS = (
     Peer(
         name="talib_once",
@@ -52,6 +54,14 @@ PEERS = (
         program="talib_once.py",
         verdicts="talib_once.npy",
         promise=30,
+    ),
+    Peer(
+        name="talib_once_without_recursions",
+        title="the same, without the traders of ADX, Supertrend and PSAR",
+        way="bars only as many as a function looks at, or a stream handle, whichever is faster",
+        program="talib_once.py",
+        verdicts="talib_once.npy",
+        lacks=RECURSIONS,
     ),
     Peer(
         name="talib_loops",

@@ -1,9 +1,9 @@
 """Everything a rule can name: one entry a series, one entry a function.
 
 The entry is the documentation (signature, unit, range, definition, source, example), the check
-(parameters, least period) and the computation (kernel). Adding a function is one entry here and,
-if it is not written in terms of others, one kernel in kernels.py. docs/rules.md and the editor's
-completion list are made from it.
+(parameters, least period) and the computation (kernel). Adding a function is one entry in the
+module of its family and, if it is not written in terms of others, a kernel beside it.
+docs/rules/functions.md, `closebell rules functions` and what errors suggest are made from it.
 
 Names with a leading underscore are parts of other functions, or series that only those read; a rule
 cannot name them.
