@@ -17,6 +17,7 @@ from shared.errors import InvalidRequest
 from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
+from shared.memory import keep_freed_memory
 from shared.rules import Rule
 
 CLOSE = COLUMNS.index("close")
@@ -50,6 +51,7 @@ def load_history(rule: Rule, wanted: Wanted, folder: Path | None, tell: Tell) ->
     Raises: InvalidRequest if it asks for what is not there; StaleData if there is nothing;
     StoreUnavailable, ConfigError about Redis.
     """
+    keep_freed_memory()
     # Each way has its own heavy imports.
     if folder is not None:
         from cli.file_history import load_file_history

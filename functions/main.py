@@ -20,6 +20,7 @@ from starlette.responses import Response
 from functions.health.handler import health
 from shared.errors import ClosebellError, ConfigError
 from shared.logs import configure_logs
+from shared.memory import keep_freed_memory
 from shared.settings import FunctionsSettings, load_settings
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _import_wiring() -> ModuleType:
 
 def _load() -> FunctionsSettings:
     configure_logs("functions")
+    keep_freed_memory()
     try:
         return load_settings(FunctionsSettings)
     except ConfigError as error:

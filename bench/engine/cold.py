@@ -18,8 +18,10 @@ def main(folder: str, count: int) -> None:
     import numpy as np
 
     from bench.engine.market import window_of
+    from shared.memory import keep_freed_memory
     from shared.rules import build_plan, evaluate, parse_rule
 
+    keep_freed_memory()
     imported = time.perf_counter()
     window = window_of(np.load(f"{folder}/columns.npy"))
     with open(f"{folder}/rules.json") as file:

@@ -38,7 +38,10 @@ SLOW_RULES = {
 
 def main(runs: int) -> None:
     """Measure every rule and print."""
+    from shared.memory import keep_freed_memory
     from shared.rules import build_plan, evaluate_closes, parse_rule
+
+    keep_freed_memory()
 
     window = window_of(draw_columns(2 * BARS - 1, SYMBOLS))
     closes = range(BARS - 1, window.bars)

@@ -18,6 +18,7 @@ import psutil
 from numpy.typing import NDArray
 
 from bench.engine.market import window_of
+from shared.memory import keep_freed_memory
 from shared.rules import Plan, Verdicts, build_plan, evaluate, parse_rule
 
 WARM_UP_RUNS = 2
@@ -55,6 +56,8 @@ def measure(folder: Path, count: int, runs: int, states: Path | None) -> Measure
     """Return what it takes to parse, plan and evaluate the first `count` rules."""
     process = psutil.Process()
     imported = process.memory_info().rss
+    # As the functions do when they start.
+    keep_freed_memory()
     window = window_of(np.load(folder / "columns.npy"))
     texts = msgspec.json.decode((folder / "rules.json").read_bytes(), type=list[str])[:count]
     began = time.perf_counter()
