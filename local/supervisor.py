@@ -172,7 +172,7 @@ class Supervisor:
         """Set the ready event at the first good probe; kill a service that never gives one."""
         pause_s = READY_POLL_S
         while time.monotonic() - began_s < READY_TIMEOUT_S:
-            if await _probe(service):
+            if await probe(service):
                 self._ready[service.name].set()
                 self._report.ready(service.name, time.monotonic() - began_s)
                 return
@@ -215,7 +215,8 @@ class Supervisor:
         with suppress(ProcessLookupError):
             child.process.send_signal(part.stop_signal)
         try:
-            await asyncio.wait_for(child.process.wait(), STOP_TIMEOUT_S)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await child.process.wait()
         except TimeoutError:
             child.output.log.write(b"supervisor: did not end in time, killed\n")
             signal_group(child.process.pid, signal.SIGKILL)
@@ -223,9 +224,13 @@ class Supervisor:
         self._bury(name, child)
 
 
-async def _probe(service: Service) -> bool:
+async def probe(service: Service) -> bool:
+    """Return whether a service says that it does its work; silence is a no."""
+    # Not wait_for: Python 3.11's loses a cancellation that comes together with the answer, and the
+    # probing of a process that has ended would go on until its deadline.
     try:
-        return await asyncio.wait_for(service.probe(), PROBE_TIMEOUT_S)
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            return await service.probe()
     except TimeoutError:
         return False
 

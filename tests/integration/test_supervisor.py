@@ -26,7 +26,7 @@ from local.postgres import STOP_SIGNAL, PostgresCluster
 from local.processes import ProcessMark, is_running, mark_of, processes_in
 from local.redis_server import RedisServer
 from local.state import StateDir
-from local.supervisor import Supervisor
+from local.supervisor import Supervisor, probe
 from shared.errors import ConfigError
 
 DEADLINE_S = 90.0
@@ -173,6 +173,23 @@ async def test_service_that_cannot_start_is_named_with_its_last_words(state: Sta
         async with running(parts, state):
             pass
     assert list(processes_in(state.root)) == []
+
+
+async def test_probe_that_is_given_up_as_it_answers_is_given_up(state: StateDir) -> None:
+    answer = asyncio.get_running_loop().create_future()
+
+    async def answered() -> bool:
+        await answer
+        return False
+
+    service = Service(name="ended", command=("true",), probe=answered, cwd=state.root)
+    asking = asyncio.create_task(probe(service))
+    await asyncio.sleep(0)
+    # The process ends, and its probing with it, in the very moment of the answer.
+    answer.set_result(None)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
 
 
 async def test_failing_step_stops_everything(state: StateDir) -> None:
