@@ -19,8 +19,8 @@ import httpx
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.alerts import draw_alerts
 from bench.figures import Figure, machine, percentile
-from bench.traders import draw_rules
 from shared.market.frame import Frame, decode_frame
 from shared.market.interval import MINUTE_MS, Interval
 from shared.store.frames import klines_key
@@ -79,7 +79,7 @@ def make_account(stack: Stack) -> None:
         database.execute("update public.profiles set tier_id = 'elite'")
         # Some on the other intervals, so that their slots are read and counted, too.
         intervals = ["1m"] * TRADERS + ["5m", "15m", "1h", "1d"] * 10
-        rules = draw_rules(len(intervals))
+        rules = draw_alerts(len(intervals))
         with database.cursor() as cursor:
             cursor.executemany(
                 "insert into public.traders"

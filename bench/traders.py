@@ -2,7 +2,7 @@
 
 A rule joins one to four conditions. At least one is an *event* (seldom true, what an alert is
 for), the others are events or *filters* (a trend, a level). Periods are mostly the defaults of
-the textbooks, with a tail of any. Used by the engine's benchmark and by the latency's.
+the textbooks, with a tail of any. Used by the engine's benchmark.
 """
 
 from __future__ import annotations
