@@ -1,7 +1,7 @@
 """History from Redis, as the collector keeps it. Imported only by commands that read it.
 
 The edge to settings, clock and store. Which Redis: the environment, else `.env`, else the one of a
-running `make run`, which writes its address into `.local/redis.env`.
+running `make run` (cli/settings).
 """
 
 from __future__ import annotations
@@ -11,24 +11,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
 from cli.history import History, Tell, Wanted
+from cli.settings import read_settings
 from shared.errors import ConfigError, StaleData, StoreUnavailable
 from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import Rule
-from shared.settings import RedisSettings, load_settings
+from shared.settings import RedisSettings
 from shared.store.frames import FrameStore, connect_redis
 from shared.store.meter import CommandMeter
 from shared.store.windows import WindowCache
-
-PROJECT = Path(__file__).resolve().parent.parent
-# The last that sets a name wins.
-SETTINGS_FILES = (PROJECT / ".local" / "redis.env", PROJECT / ".env")
 
 # The collector keeps 502 to 1,000 bars an interval.
 BARS_MAX = 1_000
@@ -70,7 +66,7 @@ def _load_settings() -> RedisSettings:
         " UPSTASH_REDIS_REST_TOKEN in .env, or give --files FOLDER"
     )
     try:
-        settings = load_settings(RedisSettings, SETTINGS_FILES)
+        settings = read_settings(RedisSettings)
     except ConfigError as error:
         raise ConfigError("expected a Redis to read history from, was none", hint=hint) from error
     if not settings.upstash_redis_rest_url:

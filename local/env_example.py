@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from local.settings import LocalSettings
-from shared.settings import CollectorSettings, FunctionsSettings
+from shared.settings import CollectorSettings, FunctionsSettings, OperatorSettings
 
 HEAD = """\
 # Closebell's settings. `make run` needs none of them. Copy this file to .env and take away the "# "
@@ -24,6 +24,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("What `make run` uses instead of its own stand-ins, where set", LocalSettings),
     ("The collector (make run sets the feed, the addresses and the port)", CollectorSettings),
     ("The functions", FunctionsSettings),
+    ("The command line (make run tells it where its own parts are)", OperatorSettings),
 )
 
 

@@ -84,7 +84,7 @@ async def _supervise(parts: list[Part], cloud: Cloud, screen: Screen, began_s: f
     cloud.state.write_run(
         RunInfo(pid=own.pid, start_ticks=own.start_ticks, url=cloud.url, feed=cloud.feed.argument)
     )
-    tell_redis(cloud)
+    tell_operator(cloud)
     supervisor = Supervisor(parts, cloud.state, screen)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -93,22 +93,32 @@ async def _supervise(parts: list[Part], cloud: Cloud, screen: Screen, began_s: f
         await supervisor.run(lambda: screen.summary(cloud, time.monotonic() - began_s))
     finally:
         cloud.state.run_file.unlink(missing_ok=True)
-        cloud.state.redis_file.unlink(missing_ok=True)
+        cloud.state.operator_file.unlink(missing_ok=True)
 
 
-def tell_redis(cloud: Cloud) -> None:
-    """Write the settings with which `closebell` reads this history; a real Redis is in .env.
+def tell_operator(cloud: Cloud) -> None:
+    """Write the settings with which `closebell` reaches the parts of this cloud.
 
-    Its own file because the command line knows neither our ports nor the form of our secrets.
+    Its own file because the command line knows neither our ports nor the form of our secrets. What
+    is set in .env (a real project, a real Redis) is named here, too: the file is complete.
     """
-    if cloud.settings.has_upstash:
-        cloud.state.redis_file.unlink(missing_ok=True)
-        return
-    lines = (
-        f"UPSTASH_REDIS_REST_URL={cloud.local_url(cloud.ports.upstash)}",
-        f"UPSTASH_REDIS_REST_TOKEN={cloud.secrets.redis_token}",
-    )
-    write_private(cloud.state.redis_file, "\n".join((*lines, "")).encode())
+    settings = cloud.settings
+    redis_token = settings.upstash_redis_rest_token.get_secret_value()
+    values = {
+        "DATABASE_URL": cloud.database_dsn,
+        "SUPABASE_URL": cloud.supabase_url,
+        "SUPABASE_PUBLISHABLE_KEY": cloud.publishable_key,
+        "SUPABASE_SECRET_KEY": cloud.secret_key,
+        "UPSTASH_REDIS_REST_URL": settings.upstash_redis_rest_url
+        or cloud.local_url(cloud.ports.upstash),
+        "UPSTASH_REDIS_REST_TOKEN": redis_token or cloud.secrets.redis_token,
+        "FUNCTIONS_URL": cloud.functions_url,
+        "FUNCTION_SECRET": cloud.function_secret,
+        "COLLECTOR_URL": cloud.local_url(cloud.ports.collector),
+        "DASHBOARD_URL": cloud.url,
+    }
+    lines = (f"{name}={value}" for name, value in values.items() if value)
+    write_private(cloud.state.operator_file, "\n".join((*lines, "")).encode())
 
 
 def _tell_running(state: StateDir, feed: str) -> int:

@@ -1,6 +1,6 @@
 """The folder `.local`: what one local cloud keeps between starts, and who is running it now.
 
-Holds postgres/, redis/, venue/, logs/, pids/, secrets.json, run.json, redis.env and a lock. The
+Holds postgres/, redis/, venue/, logs/, pids/, secrets.json, run.json, operator.env and a lock. The
 lock, not a pid file, decides whether a supervisor runs: the kernel releases it however it ends.
 """
 
@@ -57,9 +57,9 @@ class StateDir:
         return self.root / "run.json"
 
     @property
-    def redis_file(self) -> Path:
-        """Where the command line finds the Redis of this folder; there while it runs."""
-        return self.root / "redis.env"
+    def operator_file(self) -> Path:
+        """Where the command line finds the parts of this folder; there while it runs."""
+        return self.root / "operator.env"
 
     def create(self) -> None:
         """Make the folders. Raises: ConfigError if they belong to somebody else."""

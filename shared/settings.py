@@ -127,6 +127,39 @@ class FunctionsSettings(StoreSettings):
     )
 
 
+class OperatorSettings(BaseSettings):
+    """What `closebell` on an operator's machine reaches; each command asks for what it needs.
+
+    All empty by default: `require` names the one that is missing, and what sets it.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    database_url: SecretStr = Field(
+        SecretStr(""), description="Postgres as its owner (postgresql://…), for schedules and logs"
+    )
+    supabase_url: str = Field("", description="base URL of the Supabase project")
+    supabase_publishable_key: str = Field("", description="its publishable key")
+    supabase_secret_key: SecretStr = Field(SecretStr(""), description="its secret key")
+    upstash_redis_rest_url: str = Field("", description="Redis over REST, as Upstash shows it")
+    upstash_redis_rest_token: SecretStr = Field(SecretStr(""), description="its token")
+    functions_url: str = Field("", description="base URL of the functions")
+    function_secret: SecretStr = Field(SecretStr(""), description="secret that signs calls")
+    collector_url: str = Field("", description="base URL of the collector's /health and /metrics")
+    dashboard_url: str = Field("", description="URL of the dashboard")
+
+    def require(self, name: str) -> str:
+        """Return a setting's value. Raises: ConfigError naming it where it is empty."""
+        value: str | SecretStr = getattr(self, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not text:
+            raise ConfigError(
+                f"expected {name.upper()}, was not set",
+                hint=f"start the local cloud with `make run`, or set {name.upper()} in .env",
+            )
+        return text
+
+
 S = TypeVar("S", bound=BaseSettings)
 
 

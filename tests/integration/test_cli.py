@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from local.run import tell_redis
+from local.run import tell_operator
 from shared.market.frame import Feed, Frame, symbol_list_id
 from shared.market.interval import Interval
 from shared.settings import RedisSettings, load_settings
@@ -201,8 +201,8 @@ def test_redis_that_refuses_the_token_says_so(redis: dict[str, str]) -> None:
 
 
 def test_the_local_cloud_tells_the_command_where_its_redis_is(cloud: Stack) -> None:
-    tell_redis(cloud.cloud)
-    file = cloud.state.redis_file
+    tell_operator(cloud.cloud)
+    file = cloud.state.operator_file
     assert file.stat().st_mode & 0o777 == 0o600
     settings = load_settings(RedisSettings, [file])
     assert settings.upstash_redis_rest_url == cloud.cloud.local_url(cloud.cloud.ports.upstash)

@@ -166,7 +166,7 @@ def test_run_lives_through_kills_and_leaves_nothing(place: Place) -> None:
     assert re.search(r"sign in   demo@closebell.test  password \S{12}", shown)
     assert "data      SIMULATED (as asked)" in shown
     assert "<html" in httpx.get(url, timeout=TIMEOUT_S).text
-    assert place.state.redis_file.stat().st_mode & 0o777 == 0o600
+    assert place.state.operator_file.stat().st_mode & 0o777 == 0o600
     assert count_rows(url, "traders") == 8
     eventually(lambda: count_evaluated(place) == 8, "the last slots to be evaluated at once")
     save_trader_that_always_matches(url)
@@ -209,7 +209,7 @@ def test_run_lives_through_kills_and_leaves_nothing(place: Place) -> None:
     second.send_signal(signal.SIGINT)
     # Each layer of services has 5 s to end.
     assert second.wait(timeout=60) == 0
-    assert not place.state.redis_file.exists()
+    assert not place.state.operator_file.exists()
     assert not any(map(is_running, running.values()))
     eventually(lambda: all(map(is_free, place.ports.numbers())), "no port to be held")
     assert place.call("local.stop") == (0, "Nothing is running.")

@@ -1,0 +1,68 @@
+"""The operator's way into Postgres: one connection, bounded, as the owner of the schema.
+
+Imported only by commands that need it. Everything the commands ask is a view or a routine of the
+schema `ops`; no command carries logic of its own in SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from cli.settings import read_settings
+from shared.errors import InvalidRequest, StoreUnavailable
+from shared.settings import OperatorSettings
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 30_000
+# What a routine raises when the operator asked for something impossible (PostgREST's own words).
+_REFUSALS = {"PT400", "PT403", "PT404", "PT409", "22023", "22P02", "22007", "22008", "23514"}
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+
+@contextmanager
+def connected() -> Iterator[Connection]:
+    """Open a connection in autocommit; the time zone is UTC.
+
+    Raises: ConfigError without DATABASE_URL; StoreUnavailable where nobody answers, or a statement
+    fails; InvalidRequest where a routine refuses what was asked, with its hint.
+    """
+    dsn = read_settings(OperatorSettings).require("database_url")
+    try:
+        with psycopg.connect(
+            dsn,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            # A pooler in transaction mode keeps no prepared statements.
+            prepare_threshold=None,
+            application_name="closebell",
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+            row_factory=dict_row,
+        ) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise translated(error) from error
+
+
+def fetch(connection: Connection, query: LiteralString, *values: Any) -> list[Row]:
+    """Return the rows of one statement."""
+    return connection.execute(query, values).fetchall()
+
+
+def translated(error: psycopg.Error) -> StoreUnavailable | InvalidRequest:
+    """Return our error for one of Postgres."""
+    message = (error.diag.message_primary or str(error)).strip()
+    hint = error.diag.message_hint or ""
+    if error.sqlstate in _REFUSALS:
+        return InvalidRequest(message, hint=hint)
+    if error.sqlstate in ("42P01", "42883", "3F000"):
+        hint = "the schema is older than this command; apply it: python -m local.migrate up"
+    return StoreUnavailable(
+        f"Postgres: {message}", hint=hint or "`closebell doctor` shows what does not answer"
+    )
