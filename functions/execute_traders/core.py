@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.execute_traders.last_close import LastClose
 from functions.execute_traders.verdicts import (
     Part,
     Universe,
@@ -124,11 +125,13 @@ def decide(
     run: Run,
     evaluated_at_ms: int,
     longer: Mapping[Interval, Window] = MappingProxyType({}),
+    last: LastClose | None = None,
 ) -> Outcome:
     """Return the signals, overflows and errors of one run on its window.
 
     `longer`: the windows of `prepared.intervals` that there are. On one that is not there, or
-    lacks its newest bar, rules are unknown.
+    lacks its newest bar, rules are unknown. `last`: what the same traders' last run found; changes
+    nothing but the time it takes.
     A trader that was enabled after the close is skipped unless the run names it. The second
     execution of a run looks only at instruments that were missing in the first. Signals are
     capped a trader, in universe order; the rest is counted.
@@ -145,6 +148,7 @@ def decide(
         window,
         longer,
         with_before=bool(np.any(prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))),
+        last=last,
     )
     triggered = _triggered(parts, len(prepared.rules), len(window.symbols))
     matched = triggered[prepared.trigger_indices, prepared.rule_indices]

@@ -133,8 +133,9 @@ class ExecuteTraders:
             return await self._wait(claim, error, watch)
         evaluated_at_ms = self._now_ms()
         with watch.stage("evaluate"):
+            last = shard.last_close if run.trader_id is None else None
             outcome = await asyncio.to_thread(
-                decide, prepared, loaded, run, evaluated_at_ms, longer
+                decide, prepared, loaded, run, evaluated_at_ms, longer, last
             )
         return await self._save(claim, outcome, watch)
 

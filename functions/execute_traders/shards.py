@@ -11,6 +11,7 @@ from collections import OrderedDict
 import msgspec
 
 from functions.execute_traders.core import Prepared, prepare, select_traders
+from functions.execute_traders.last_close import LastClose
 from shared.market.interval import Interval
 from shared.rules import RuleLimits
 from shared.runs import Claim, Run, Trader
@@ -19,12 +20,16 @@ SHARDS_MAX = 64
 
 
 class Shard(msgspec.Struct):
-    """The traders of a shard at a revision; `prepared` once a window has named the symbols."""
+    """The traders of a shard at a revision; `prepared` once a window has named the symbols.
+
+    `last_close`: what the last run of all of them found.
+    """
 
     shard_count: int
     revision: int
     traders: tuple[Trader, ...]
     prepared: Prepared | None = None
+    last_close: LastClose = msgspec.field(default_factory=LastClose)
 
 
 class ShardCache:

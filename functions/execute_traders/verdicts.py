@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.execute_traders.last_close import LastClose
 from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import UNKNOWN, Plan, Rule, Verdicts, build_plan, evaluate
@@ -58,13 +59,15 @@ def evaluate_rules(
     longer: Mapping[Interval, Window],
     *,
     with_before: bool,
+    last: LastClose | None = None,
     evaluate: Evaluate = evaluate,
     first: int = 0,
 ) -> list[Part]:
     """Return the verdicts of all rules in order; one part unless a rule fails.
 
-    Costs one evaluation; when a rule fails, about two more for all (halves, then halves of the
-    half that failed). `first` is the index of `rules[0]` among all.
+    Costs one evaluation, and one more for the close before unless `last` has it; when a rule
+    fails, about twice as much for all (halves, then halves of the half that failed). `first` is the
+    index of `rules[0]` among all.
     """
     count = len(rules)
     if not count:
@@ -72,7 +75,9 @@ def evaluate_rules(
     try:
         whole = build_plan(rules, universes) if plan is None else plan
         now = evaluate(whole, window, 0, longer=longer)
-        before = evaluate(whole, window, 1, longer=longer) if with_before else None
+        before = None if last is None else last.before(whole, window, longer)
+        if before is None and with_before:
+            before = evaluate(whole, window, 1, longer=longer)
     # Whatever a rule raises is its own trader's error: shown to the owner, counted, and after ten
     # in a row the trader is disabled.
     except Exception as error:
@@ -92,6 +97,8 @@ def evaluate_rules(
                 first=first + start,
             )
         ]
+    if last is not None:
+        last.keep(now)
     return [Part(first=first, count=count, now=now, before=before)]
 
 

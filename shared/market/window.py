@@ -44,6 +44,20 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Return the instant at which its last bar closed."""
         return int(self.open_times_ms[-1]) + self.interval.duration_ms
 
+    def has_bars_of(self, other: Window) -> bool:
+        """Return whether bars of the same time are the same memory in both, hence equal.
+
+        Of windows of one cache, which never writes a bar again that it has handed out.
+        """
+        if self.columns.base is None or self.columns.base is not other.columns.base:
+            return False
+        if self.columns.strides != other.columns.strides or self.symbols != other.symbols:
+            return False
+        later_ms = int(self.open_times_ms[0]) - int(other.open_times_ms[0])
+        later_bars, rest_ms = divmod(later_ms, self.interval.duration_ms)
+        later_bytes = self.columns.ctypes.data - other.columns.ctypes.data
+        return not rest_ms and later_bytes == later_bars * self.columns.strides[1]
+
     def instrument_index(self) -> dict[str, int]:
         """Return symbol → position in `symbols` and in the last axis of `columns`."""
         return {symbol: index for index, symbol in enumerate(self.symbols)}
