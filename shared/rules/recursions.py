@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shared.rules.kernels import Floats
 
 Ages = NDArray[np.int16]
+Indices = NDArray[np.intp]
 
 
 def ages(*sources: Floats) -> Ages:
@@ -44,6 +45,20 @@ def ages(*sources: Floats) -> Ages:
 def always_known(since: Ages) -> bool:
     """Return whether these are the ages of bars that are all known."""
     return bool((since[-1] == len(since) - 1).all())
+
+
+def begin_together(since: Ages) -> bool:
+    """Return whether all symbols are known from one and the same bar to the last."""
+    return since.shape[1] == 1 and int((since >= 0).sum()) == int(since[-1, 0]) + 1
+
+
+def usual_and_others(since: Ages) -> tuple[Indices, Indices]:
+    """Return the symbols whose bars are known since one and the same bar, and the others.
+
+    The former are those with the longest history: in a market nearly all.
+    """
+    usual = (since == since[:, [int(since[-1].argmax())]]).all(axis=0)
+    return np.flatnonzero(usual), np.flatnonzero(~usual)
 
 
 def keep_sums(values: Floats, kept: Floats) -> Floats:

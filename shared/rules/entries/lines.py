@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from shared.rules.tree import Arithmetic, Call, Lag, Node, Number, Series
 # Ichimoku's own figures: the spans of its lines, and how far ahead the cloud is drawn.
 _CONVERSION_BARS, _BASE_BARS, _LONG_BARS, _AHEAD_BARS = 9, 26, 52, 26
 _ICHIMOKU = "Hosoda, Ichimoku Kinko Hyo (1969)"
+# 256 kB.
+_BAND_VALUES_AT_ONCE = 1 << 16
 
 
 def psar(high: Floats, low: Floats, step: float, most: float) -> Floats:
@@ -110,48 +112,61 @@ def supertrend_together(
     """
     middle, close = sources[0][:2]
     atrs = [atr for *_, atr in sources]
-    factors = np.array(periods, dtype=np.float64)
     lines = np.empty((len(sources), last, middle.shape[1]))
     first_kept = len(middle) - last
     shape = (2, len(sources), middle.shape[1])
     # The upper band, and the lower one upside down: both then come closer by falling. Unknown at
     # first: a comparison with unknown is false, so where a history begins, its bands do.
-    bands, now, width = np.full(shape, np.nan), np.empty(shape), np.empty(shape[1:])
-    beyond = np.full((2, 1, middle.shape[1]), np.nan)
-    anew = np.empty(shape, dtype=np.bool_)
-    rises, holds, turns, begins = np.zeros((4, *shape[1:]), dtype=np.bool_)
+    bands = np.full(shape, np.nan)
+    outside = np.ones(shape, dtype=np.bool_)
+    above, below = outside
+    rises, changes, begins = np.zeros((3, *shape[1:]), dtype=np.bool_)
     # Once all histories have begun, and if none has a gap, none begins any more.
     begun = False
     known_bars = np.logical_and.reduce(np.isfinite(middle), axis=1)
     always = bool(known_bars[known_bars.argmax() :].all()) and all(
         bool(np.isfinite(atr[-1]).all()) for atr in atrs
     )
-    for bar in range(len(middle)):
-        for line, atr in enumerate(atrs):
-            width[line] = atr[bar]
-        width *= factors
-        np.add(width, middle[bar], out=now[0])
-        np.subtract(width, middle[bar], out=now[1])
-        if not begun:
-            np.isnan(bands[0], out=begins)
-        np.less_equal(beyond, bands, out=anew)
-        np.logical_not(anew, out=anew)
-        np.putmask(bands, anew, np.inf)
-        np.minimum(bands, now, out=bands)
-        beyond[0] = close[bar]
-        np.negative(close[bar], out=beyond[1])
-        np.less_equal(beyond[1], bands[1], out=holds)
-        np.greater(beyond[0], bands[0], out=turns)
-        # rises = holds if rises else turns
-        holds ^= turns
-        rises &= holds
-        rises ^= turns
-        if not begun:
-            rises |= begins
-            begun = always and not begins.any()
-        if bar >= first_kept:
-            lines[:, bar - first_kept] = np.where(rises, -bands[1], bands[0])
+    closes = iter(np.stack([close, -close], axis=1)[:, :, None])
+    bar = 0
+    for block in _bands_by_bar(middle, atrs, [k for (k,) in periods]):
+        for now in block:
+            if not begun:
+                np.isnan(bands[0], out=begins)
+            np.putmask(bands, outside, np.inf)
+            np.minimum(bands, now, out=bands)
+            np.less_equal(next(closes), bands, out=outside)
+            np.logical_not(outside, out=outside)
+            # rises = not below if rises else above
+            np.not_equal(above, below, out=changes)
+            np.greater(rises, changes, out=rises)
+            rises ^= above
+            if not begun:
+                rises |= begins
+                begun = always and not begins.any()
+            if bar >= first_kept:
+                lines[:, bar - first_kept] = np.where(rises, -bands[1], bands[0])
+            bar += 1
     return list(lines)
+
+
+def _bands_by_bar(
+    middle: Floats, atrs: Sequence[Floats], factors: Sequence[float]
+) -> Iterator[Floats]:
+    """Yield k · atr + middle and k · atr - middle, some bars at a time: float64[bars, 2, k, s].
+
+    As many as stay in the processor's cache until they are read. The block is used again.
+    """
+    at_once = max(1, _BAND_VALUES_AT_ONCE // (len(atrs) * middle.shape[1]))
+    block = np.empty((at_once, 2, len(atrs), middle.shape[1]))
+    for start in range(0, len(middle), at_once):
+        now = middle[start : start + at_once, None]
+        bands = block[: len(now)]
+        for line, (atr, k) in enumerate(zip(atrs, factors, strict=True)):
+            np.multiply(atr[start : start + at_once], k, out=bands[:, 1, line])
+        np.add(bands[:, 1], now, out=bands[:, 0])
+        np.subtract(bands[:, 1], now, out=bands[:, 1])
+        yield bands
 
 
 def _expand_psar(step: float, most: float) -> Node:
