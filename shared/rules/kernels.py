@@ -132,12 +132,15 @@ def smooth(
     Shape: source float64[w, s], k alphas and lengths -> float64[len(bars_ago), k, s].
     """
     bars, symbols = source.shape
+    periods = np.asarray(lengths, dtype=np.int64)
+    result = np.full((len(bars_ago), len(lengths), symbols), np.nan)
     known = np.isfinite(source)
     starts = known.copy()
     starts[1:] &= ~known[:-1]
-    periods = np.asarray(lengths, dtype=np.int64)
-    at_bar, which, column = _seeds(known, starts, periods)
-    result = np.full((len(bars_ago), len(lengths), symbols), np.nan)
+    seeds = _joint_seeds(known, periods)
+    if seeds is None:
+        seeds = _seeds(known, starts, periods)
+    at_bar, which, column = seeds
     if len(at_bar) == 0:
         return result
 
@@ -149,7 +152,7 @@ def smooth(
     step = np.empty_like(average)
     first, total = np.zeros(symbols), np.zeros(symbols)
     last_seed = int(at_bar[-1])
-    for bar in range(int(known.any(axis=1).argmax()), bars):
+    for bar in range(int(np.logical_or.reduce(known, axis=1).argmax()), bars):
         np.subtract(source[bar], average, out=step)
         step *= share
         average += step
@@ -158,17 +161,37 @@ def smooth(
             np.copyto(total, 0.0, where=starts[bar])
             total += source[bar] - first
             due = slice(bounds[bar], bounds[bar + 1])
-            k, s = which[due], column[due]
-            average[k, s] = first[s] + total[s] / periods[k]
+            if column is None:
+                k = which[due]
+                average[k] = first + total / periods[k, None]
+            else:
+                k, s = which[due], column[due]
+                average[k, s] = first[s] + total[s] / periods[k]
         if bar in wanted:
             result[wanted[bar]] = average
     return result
 
 
+# At which bar an average is seeded, which one, and in which column (None: in all of them).
+_Seeds = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]
+
+
+def _joint_seeds(known: NDArray[np.bool_], lengths: NDArray[np.int64]) -> _Seeds | None:
+    """Return where averages are seeded if all columns are known from one and the same bar."""
+    every = np.logical_and.reduce(known, axis=1)
+    first = len(known) - int(every.sum())
+    if not every[first:].all() or known[:first].any():
+        return None
+    at_bar = first + lengths - 1
+    order = np.argsort(at_bar, kind="stable")
+    order = order[at_bar[order] < len(known)]
+    return at_bar[order], order, None
+
+
 def _seeds(
     known: NDArray[np.bool_], starts: NDArray[np.bool_], lengths: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return where averages are seeded, in order of bars: bar, which average, column.
+) -> _Seeds:
+    """Return where averages are seeded, in order of bars.
 
     A run of known values seeds each average that it is long enough for, once.
     """

@@ -31,7 +31,8 @@ def ages(*sources: Floats) -> Ages:
     if known.all():
         return places
     if not (known[:-1] > known[1:]).any():  # unknown at the start only, as nearly always
-        first = np.where(known[-1], known.argmax(axis=0), len(known)).astype(np.int16)
+        # Counted row by row: several times faster than looking for the first one.
+        first = len(known) - np.add.reduce(known, axis=0, dtype=np.int16)
         if (first == first[0]).all():
             first = first[:1]
         since: Ages = np.maximum(places - first, np.int16(-1))

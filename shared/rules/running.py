@@ -5,7 +5,7 @@ Not here: which steps a plan needs (series), values at single bars (evaluate).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -66,6 +66,15 @@ def run_steps(
     return made
 
 
+def run_some(steps: Sequence[Step], places: Iterable[int], bars: Bars) -> dict[int, Floats]:
+    """Return the same of the steps at some places, which need no others and look at no others."""
+    made: dict[int, Floats] = {}
+    for place in places:
+        step = steps[place]
+        made[place] = _run(step, [made[used] for used in step.inputs], bars, None, {})
+    return made
+
+
 def run_batches(
     steps: Sequence[Step],
     batches: Sequence[Batch],
@@ -82,14 +91,25 @@ def run_batches(
     for batch in batches:
         several = [steps[place] for place in batch.places]
         inputs = [[made[place] for place in step.inputs] for step in several]
-        found = _run_together(several, inputs, batch.last)
-        if found is None:
-            found = [_run(several[0], inputs[0], bars, symbols, longer)]
+        found = run_batch(several, inputs, batch.last, bars, symbols, longer)
         for place, series in zip(batch.places, found, strict=True):
             made[place] = series
         yield made
         for place in batch.drops:
             made[place] = nothing
+
+
+def run_batch(
+    steps: Sequence[Step],
+    inputs: Sequence[list[Floats]],
+    last: int | None,
+    bars: Bars,
+    symbols: Symbols | None = None,
+    longer: Mapping[int, Longer] = MappingProxyType({}),
+) -> list[Floats]:
+    """Return the series of the steps of one batch, from those that each of them needs."""
+    found = _run_together(steps, inputs, last)
+    return [_run(steps[0], inputs[0], bars, symbols, longer)] if found is None else found
 
 
 def _run_together(

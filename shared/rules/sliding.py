@@ -16,25 +16,40 @@ from numpy.typing import NDArray
 
 from shared.rules import shifts, weights
 from shared.rules.bars import Bars, Indices
+from shared.rules.entry import Kind
 from shared.rules.kernels import Elementwise, Floats, Rolling, Sequential, Weighted
 from shared.rules.operations import OPERATIONS, known_only
 from shared.rules.program import Averages, Rollings, Table
 from shared.rules.registry import ALL_FUNCTIONS
-from shared.rules.running import rolling, run_steps
+from shared.rules.running import rolling, run_some
 from shared.rules.series import Step
 from shared.rules.tree import W_BARS
+from shared.rules.windowed import Windowed
 
 
 def can_slide(table: Table) -> bool:
-    """Return whether one run of the table's steps serves many windows, to the last bit."""
-    reaches: list[int] = []
-    for step in table.steps:
-        reach = _reach(step, [reaches[place] for place in step.inputs])
-        if reach is None:
-            return False
-        reaches.append(reach)
+    """Return whether one run of the table's steps serves many windows, to the last bit.
+
+    Steps that begin anew in every window are apart (windowed); nothing but rows and each other may
+    be made of them.
+    """
+    reaches = _reaches(table.steps)
+    if not all(
+        reaches.get(place, 0) <= W_BARS and _can_be_cut(table.steps, place)
+        for number, step in enumerate(table.steps)
+        if number not in reaches
+        for place in step.inputs
+        if place in reaches
+    ):
+        return False
+    made_of = {averages.series for averages in table.averages}
+    made_of |= {place for group in table.rollings for place in group.series}
+    if not made_of <= reaches.keys():
+        return False
     reads = (
-        int(read.bars_ago.max()) + reaches[read.series] for read in table.reads if len(read.rows)
+        int(read.bars_ago.max()) + reaches.get(read.series, 1)
+        for read in table.reads
+        if len(read.rows)
     )
     rolled = (
         group.bars_ago + n - 1 + max(reaches[place] for place in group.series)
@@ -47,6 +62,34 @@ def can_slide(table: Table) -> bool:
     return shifts.is_exact() and all(
         reaches[averages.series] - 1 == averages.warm_up for averages in table.averages
     )
+
+
+def _reaches(steps: Sequence[Step]) -> dict[int, int]:
+    """Return place → of how many bars a step makes one, its own included.
+
+    Without those that make one of all of a window.
+    """
+    found: dict[int, int] = {}
+    for place, step in enumerate(steps):
+        if all(used in found for used in step.inputs):
+            reach = _reach(step, [found[used] for used in step.inputs])
+            if reach is not None:
+                found[place] = reach
+    return found
+
+
+def _can_be_cut(steps: Sequence[Step], place: int) -> bool:
+    """Return whether a series can be cut to a window: before its reach it is surely unknown."""
+    step = steps[place]
+    function = ALL_FUNCTIONS.get(step.operation)
+    reads_conditions = function is not None and any(
+        parameter.kind is Kind.CONDITION for parameter in function.parameters
+    )
+    # The clock differs from window to window beside each other: one column would tell the time of
+    # all of them.
+    if step.operation in ("and", "or", "clock") or reads_conditions:
+        return False
+    return all(_can_be_cut(steps, used) for used in step.inputs)
 
 
 def _reach(step: Step, inputs: Sequence[int]) -> int | None:
@@ -76,7 +119,9 @@ class Sliding:
 
     def __init__(self, table: Table, bars: Bars) -> None:
         self._table = table
-        self._series = run_steps(table.steps, bars)
+        reaches = _reaches(table.steps)
+        self._series = run_some(table.steps, reaches, bars)
+        self._windowed = Windowed(table, self._series, reaches)
         self._operands: dict[int, Floats] = {}
         self._shifted = {
             averages.series: shifts.Shifted(averages.blocks, len(averages.rows))
@@ -101,8 +146,8 @@ class Sliding:
     def _count_unknown(self, bars: Bars) -> list[tuple[int, NDArray[np.int32]]]:
         """Return, for what must be known from some bar of a window on, running counts of gaps."""
         needed: list[tuple[int, Floats]] = [
-            (0, series)
-            for step, series in zip(self._table.steps, self._series, strict=True)
+            (0, self._series[place])
+            for place, step in enumerate(self._table.steps)
             if step.operation == "column"
         ]
         needed += [(a.warm_up, self._series[a.series]) for a in self._table.averages if a.warm_up]
@@ -121,7 +166,10 @@ class Sliding:
         Shape: ends int64[c], rising, at least W - 1; values float64[rows, c, p].
         """
         values[self._table.constant_rows] = self._table.constants[:, None, None]
+        self._windowed.fill(ends, self.odd(ends), values)
         for read in self._table.reads:
+            if read.series not in self._series:
+                continue
             for row, ago in zip(read.rows.tolist(), read.bars_ago.tolist(), strict=True):
                 np.take(self._series[read.series], ends - ago, axis=0, out=values[row])
         for averages in self._table.averages:

@@ -127,7 +127,7 @@ def supertrend_together(
     always = bool(known_bars[known_bars.argmax() :].all()) and all(
         bool(np.isfinite(atr[-1]).all()) for atr in atrs
     )
-    closes = iter(np.stack([close, -close], axis=1)[:, :, None])
+    beyond = np.empty((2, 1, close.shape[1]))
     bar = 0
     for block in _bands_by_bar(middle, atrs, [k for (k,) in periods]):
         for now in block:
@@ -135,7 +135,9 @@ def supertrend_together(
                 np.isnan(bands[0], out=begins)
             np.putmask(bands, outside, np.inf)
             np.minimum(bands, now, out=bands)
-            np.less_equal(next(closes), bands, out=outside)
+            beyond[0] = close[bar]
+            np.negative(close[bar], out=beyond[1])
+            np.less_equal(beyond, bands, out=outside)
             np.logical_not(outside, out=outside)
             # rises = not below if rises else above
             np.not_equal(above, below, out=changes)

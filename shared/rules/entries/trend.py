@@ -22,7 +22,6 @@ from shared.rules.entry import Function, Kind
 from shared.rules.kernels import Elementwise, Expansion, Floats, Linear, Rolling, Sequential
 from shared.rules.recursions import (
     Ages,
-    Indices,
     ages,
     always_known,
     begin_together,
@@ -110,64 +109,71 @@ def adx_together(
     return list(found)
 
 
-def _adx(up: Floats, down: Floats, since: Ages, lengths: Sequence[int], last: int) -> Floats:
-    """Return the last bars of ADX of several n, float64[k, last, s]."""
+def _adx(
+    up: Floats,
+    down: Floats,
+    since: Ages,
+    lengths: Sequence[int],
+    last: int,
+    *,
+    with_care: bool = False,
+) -> Floats:
+    """Return the last bars of ADX of several n, float64[k, last, s].
+
+    `with_care`: ask at every bar whose sums say nothing; else only until all but those that never
+    move have spoken, if they begin together.
+    """
     n = np.array(lengths, dtype=np.float64)[:, None]
     share = 1.0 - 1.0 / n
-    age = since[:, None]
-    kept = np.where(age < n - 1, 1.0, share)
-    np.copyto(kept, 0.0, where=age < 1)
-    # The first ratio comes with the first full sum; n of them are added up plainly.
-    kept_ratios = np.where(age < 2 * n - 1, 1.0, share)
-    np.copyto(kept_ratios, 0.0, where=age < n)
-    # Plus and minus are needed as their difference and their sum only.
-    moves = np.stack([up - down, up + down], axis=1)
-    np.copyto(moves, 0.0, where=(since < 0)[:, None])
-    begins_at, still = _speaking(moves[:, 1], since)
-    result = np.empty((len(lengths), last, up.shape[1]))
+    together = begin_together(since)
+    first = int((since[:, 0] < 0).sum()) if together else 0
+    still = ~((np.fmax.reduce(up, axis=0) > 0.0) | (np.fmax.reduce(down, axis=0) > 0.0))
+    result = np.full((len(lengths), last, up.shape[1]), np.nan)
     first_kept = len(up) - last
+    # Plus and minus are needed as their difference and their sum only.
+    move = np.empty((2, 1, up.shape[1]))
     sums = np.zeros((2, *result.shape[::2]))
     difference, both = sums
     ratios, ratio = np.zeros((2, *result.shape[::2]))
+    all_speak = False
     # Of one shape with what they multiply, once they no longer change: a third faster.
-    settled_at = int(2 * n.max()) if begin_together(since) else len(up)
+    settled_at = int(2 * n.max()) if together else len(up)
     settled = np.repeat(share, up.shape[1], axis=1)
-    for bar, move in enumerate(moves[:, :, None]):
-        is_settled = since[bar, 0] >= settled_at
-        np.multiply(sums, settled if is_settled else kept[bar], out=sums)
+    for bar in range(first, len(up)):
+        age = since[bar]
+        kept = kept_ratios = settled
+        if age[0] < settled_at:
+            kept = np.where(age < 1, 0.0, np.where(age < n - 1, 1.0, share))
+            # The first ratio comes with the first full sum; n of them are added up plainly.
+            kept_ratios = np.where(age < n, 0.0, np.where(age < 2 * n - 1, 1.0, share))
+        np.subtract(up[bar], down[bar], out=move[0, 0])
+        np.add(up[bar], down[bar], out=move[1, 0])
+        if not together:
+            np.copyto(move, 0.0, where=age < 0)
+        np.multiply(sums, kept, out=sums)
         np.add(sums, move, out=sums)
         np.abs(difference, out=ratio)
-        kept_now = settled if is_settled else kept_ratios[bar]
-        if bar >= begins_at:
+        if all_speak:
             np.divide(ratio, both, out=ratio)
-            np.multiply(ratios, kept_now, out=ratios)
+            np.multiply(ratios, kept_ratios, out=ratios)
         else:
             says = both > 0.0
             np.divide(ratio, both, out=ratio, where=says)
             np.copyto(ratio, 0.0, where=~says)
-            begins = kept_now == 0.0
-            np.multiply(ratios, np.where(says | begins, kept_now, 1.0), out=ratios)
+            begins = kept_ratios == 0.0
+            np.multiply(ratios, np.where(says | begins, kept_ratios, 1.0), out=ratios)
+            all_speak = together and not with_care and bool((says | still).all())
         np.add(ratios, ratio, out=ratios)
         if bar >= first_kept:
             result[:, bar - first_kept] = ratios
-    result[:, :, still] = 0.0
+    if all_speak:
+        if np.isnan(ratios[:, ~still]).any():  # sums so small that they faded to nothing
+            return _adx(up, down, since, lengths, last, with_care=True)
+        result[:, :, still] = 0.0
     result *= (100.0 / n)[:, :, None]
     for found, each in zip(result, lengths, strict=True):
         only_from(found, since[first_kept:], 2 * each - 2)
     return result
-
-
-def _speaking(moved: Floats, since: Ages) -> tuple[int, Indices]:
-    """Return the bar from which every symbol has surely moved, and those that never move.
-
-    The latter excepted. In doubt a bar that never comes, and none.
-    """
-    has_moved = moved > 0.0
-    # Sums of such small moves might fade to nothing within a window.
-    if not begin_together(since) or (has_moved & (moved < 1e-100)).any():
-        return len(moved), np.empty(0, dtype=np.intp)
-    first = np.where(has_moved.any(axis=0), has_moved.argmax(axis=0), -1)
-    return int(first.max()), np.flatnonzero(first < 0)
 
 
 def aroon_up(high: Floats, n: int) -> Floats:

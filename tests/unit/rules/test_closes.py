@@ -99,6 +99,14 @@ SLIDING = [
     "count(close > open, 10) >= 7 and not any(volume > 3 * sma(volume, 20), 5)",
     "rank(roc(24)) <= 3 and share(close > sma(50)) > 0.5",
     'of("S3USDT", rsi(14)) < 40 and close > of("S2USDT", ema(20)[2])',
+    # Series that begin anew in every window, laid side by side.
+    "adx(14) > 25 and plus_di(14) > minus_di(14)",
+    "crosses_above(close, supertrend(10, 3)) or close > supertrend(5, 2)[7]",
+    "crosses_above(close, psar(0.02, 0.2)) and rsi(14) > 50",
+    "kama(10) > kama(30)[2] and close > supertrend(10, 3) and adx(7)[3] < adx(7)",
+    "obv > obv[5] and ad > ad[3] and adosc(3, 10) > 0",
+    "rising(adx(14), 3) or supertrend(7, 2) > close[4]",
+    "rma(close / change(volume), 9)[1] > kama(close / change(volume), 4)",
 ]
 
 
