@@ -17,6 +17,9 @@ from shared.rules.program import Averages
 from shared.rules.running import run_steps
 from shared.rules.tree import W_BARS
 
+# Of many rows so many at a time: what is made beside them stays small, and in the cache.
+_ROWS_AT_ONCE = 128
+
 
 def averages_at(plan: Averages, source: Floats) -> Floats:
     """Return weighted sums of one series, float64[k, padded].
@@ -26,10 +29,16 @@ def averages_at(plan: Averages, source: Floats) -> Floats:
     """
     ends = source[W_BARS - 1 - np.array(plan.endings)]
     operand = weights.operand(source, plan.is_plain)
-    sums = weights.product(plan.blocks, operand)[: len(plan.rows)]
-    result = sums if plan.is_plain else plan.totals[:, None] * ends[plan.ending] - sums
+    result = weights.product(plan.blocks, operand)[: len(plan.rows)]
     runs = known_runs(source, plan.endings, plan.warm_up)
-    result[runs[plan.ending] < plan.bars[:, None]] = np.nan
+    for start in range(0, len(result), _ROWS_AT_ONCE):
+        some = slice(start, start + _ROWS_AT_ONCE)
+        sums, ending = result[some], plan.ending[some]
+        if not plan.is_plain:
+            whole = ends[ending]
+            whole *= plan.totals[some, None]
+            np.subtract(whole, sums, out=sums)
+        sums[runs[ending] < plan.bars[some, None]] = np.nan
     if plan.lengths or plan.expanded:
         full = W_BARS - plan.warm_up - np.array(plan.endings)
         short = (runs != full[:, None]) & (runs > 0)
