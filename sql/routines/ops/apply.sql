@@ -42,9 +42,11 @@ begin
         )
         returning timetable.name
     loop
-        perform cron.unschedule(job.id)
-        from ops.cron_jobs() as job
-        where job.name = entry.name;
+        if has_cron then
+            perform cron.unschedule(job.id)
+            from ops.cron_jobs() as job
+            where job.name = entry.name;
+        end if;
     end loop;
     for entry in
         select checked.*, aim.schedule as job_schedule, aim.command as job_command

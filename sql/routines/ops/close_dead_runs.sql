@@ -8,7 +8,9 @@ as $$
 -- Called at the start of each run; returns how many there were.
 declare
     dead record;
-    details record;
+    heard_status text;
+    heard_message text;
+    heard_at timestamptz;
     dead_count integer := 0;
 begin
     for dead in
@@ -17,25 +19,23 @@ begin
         where runs.status = 'running' and not ops.is_alive(runs.pid, runs.started_at)
         for no key update skip locked
     loop
-        details := null;
         if to_regclass('cron.job_run_details') is not null then
             select run.status, run.return_message, run.end_time
-            into details
+            into heard_status, heard_message, heard_at
             from cron.job_run_details as run
-            where run.job_pid = dead.pid
-                and run.start_time between dead.started_at - interval '1 minute' and dead.started_at
+            where run.job_pid = dead.pid and run.start_time <= dead.started_at
             order by run.runid desc
             limit 1;
             -- pg_cron has not heard of it yet: later.
-            continue when details.status in ('starting', 'running', 'connecting', 'sending');
+            continue when heard_status in ('starting', 'running', 'connecting', 'sending');
         end if;
         update ops.schedule_runs
         set
             status = 'failed',
-            ended_at = coalesce(details.end_time, clock_timestamp()),
+            ended_at = coalesce(heard_at, clock_timestamp()),
             error = left(
                 coalesce(
-                    nullif(btrim(details.return_message, E' \n'), ''),
+                    nullif(btrim(heard_message, E' \n'), ''),
                     'its process ended without a word'
                 ), 2000
             )

@@ -14,7 +14,7 @@ begin
                 'expected an instant in the future, was %s',
                 coalesce(to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'null')
             ),
-            hint = 'now() + interval ''2 hours'', or ''infinity'' until it is resumed';
+            hint = 'a time to come; ''infinity'' until somebody resumes it';
     end if;
     if (length(btrim(reason)) between 1 and 500) is not true then
         raise sqlstate 'PT400' using

@@ -18,6 +18,7 @@ declare
     begun record;
     failure text;
     failure_code text;
+    last_failure text;
 begin
     select ops.every_s(timetable.timing)
     into step_s
@@ -52,13 +53,14 @@ begin
                 exception
                     when query_canceled or others then
                         failure := sqlerrm;
+                        last_failure := failure;
                         failure_code := sqlstate;
                 end;
             end if;
             perform ops.end_run(begun.run_id, failure, answer);
             commit;
         end if;
-        exit when by_hand or step_s is null;
+        exit when by_hand or step_s is null or failure_code = '57014';
         -- One mark after the other, also those that passed meanwhile: begin_run knows what to do.
         mark := mark + make_interval(secs => step_s);
         exit when mark >= minute_end or clock_timestamp() >= minute_end;
@@ -66,7 +68,7 @@ begin
         commit;
     end loop;
     if failure_code is not null then
-        raise exception using errcode = failure_code, message = failure;
+        raise exception using errcode = failure_code, message = last_failure;
     end if;
 end
 $$;
