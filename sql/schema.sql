@@ -45,9 +45,11 @@ begin
         )
         returning timetable.name
     loop
-        perform cron.unschedule(job.id)
-        from ops.cron_jobs() as job
-        where job.name = entry.name;
+        if has_cron then
+            perform cron.unschedule(job.id)
+            from ops.cron_jobs() as job
+            where job.name = entry.name;
+        end if;
     end loop;
     for entry in
         select checked.*, aim.schedule as job_schedule, aim.command as job_command
@@ -596,7 +598,9 @@ CREATE FUNCTION ops.close_dead_runs() RETURNS integer
 -- Called at the start of each run; returns how many there were.
 declare
     dead record;
-    details record;
+    heard_status text;
+    heard_message text;
+    heard_at timestamptz;
     dead_count integer := 0;
 begin
     for dead in
@@ -605,25 +609,23 @@ begin
         where runs.status = 'running' and not ops.is_alive(runs.pid, runs.started_at)
         for no key update skip locked
     loop
-        details := null;
         if to_regclass('cron.job_run_details') is not null then
             select run.status, run.return_message, run.end_time
-            into details
+            into heard_status, heard_message, heard_at
             from cron.job_run_details as run
-            where run.job_pid = dead.pid
-                and run.start_time between dead.started_at - interval '1 minute' and dead.started_at
+            where run.job_pid = dead.pid and run.start_time <= dead.started_at
             order by run.runid desc
             limit 1;
             -- pg_cron has not heard of it yet: later.
-            continue when details.status in ('starting', 'running', 'connecting', 'sending');
+            continue when heard_status in ('starting', 'running', 'connecting', 'sending');
         end if;
         update ops.schedule_runs
         set
             status = 'failed',
-            ended_at = coalesce(details.end_time, clock_timestamp()),
+            ended_at = coalesce(heard_at, clock_timestamp()),
             error = left(
                 coalesce(
-                    nullif(btrim(details.return_message, E' \n'), ''),
+                    nullif(btrim(heard_message, E' \n'), ''),
                     'its process ended without a word'
                 ), 2000
             )
@@ -2133,7 +2135,7 @@ begin
                 'expected an instant in the future, was %s',
                 coalesce(to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'null')
             ),
-            hint = 'now() + interval ''2 hours'', or ''infinity'' until it is resumed';
+            hint = 'a time to come; ''infinity'' until somebody resumes it';
     end if;
     if (length(btrim(reason)) between 1 and 500) is not true then
         raise sqlstate 'PT400' using
@@ -2356,6 +2358,7 @@ declare
     begun record;
     failure text;
     failure_code text;
+    last_failure text;
 begin
     select ops.every_s(timetable.timing)
     into step_s
@@ -2390,13 +2393,14 @@ begin
                 exception
                     when query_canceled or others then
                         failure := sqlerrm;
+                        last_failure := failure;
                         failure_code := sqlstate;
                 end;
             end if;
             perform ops.end_run(begun.run_id, failure, answer);
             commit;
         end if;
-        exit when by_hand or step_s is null;
+        exit when by_hand or step_s is null or failure_code = '57014';
         -- One mark after the other, also those that passed meanwhile: begin_run knows what to do.
         mark := mark + make_interval(secs => step_s);
         exit when mark >= minute_end or clock_timestamp() >= minute_end;
@@ -2404,7 +2408,7 @@ begin
         commit;
     end loop;
     if failure_code is not null then
-        raise exception using errcode = failure_code, message = failure;
+        raise exception using errcode = failure_code, message = last_failure;
     end if;
 end
 $$;
