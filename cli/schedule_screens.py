@@ -40,10 +40,11 @@ def show_list(console: Console, rows: Sequence[Row], differences: Sequence[Row])
     """Print one line a schedule, and below it what is not as the page says."""
     now = datetime.now(UTC)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("schedule", "when (UTC)", "next", "last run"):
+    table.add_column("schedule", no_wrap=True)
+    for name in ("when (UTC)", "next", "last run"):
         table.add_column(name)
     for name in ("HTTP", "ms"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             Text(row["name"], style="bold"),

@@ -45,7 +45,7 @@ PageArgument = Annotated[
 
 @app.command("list")
 def list_schedules(as_json: JsonOption = False) -> None:
-    """List the schedules: when each runs next, how the last run went, which are paused."""
+    """List the schedules: next run, last run, pauses."""
     with reporting(as_json):
         from cli.database import connected
 
@@ -62,7 +62,7 @@ def list_schedules(as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Show all there is about one schedule: timing, next runs, last runs, last changes."""
+    """Show one schedule: next runs, last runs, changes."""
     with reporting(as_json):
         from cli.database import connected
 
@@ -106,7 +106,7 @@ def pause(
     every: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Skip the runs of schedules for a while, or until they are resumed.
+    """Skip runs for a while, or until they are resumed.
 
     Example: closebell schedules pause tick --for 2h --reason "the venue is down"
     """
@@ -135,7 +135,7 @@ def pause(
 def resume(
     names: NamesArgument = None, every: AllOption = False, as_json: JsonOption = False
 ) -> None:
-    """End the pause of schedules. Slots that were missed are made up for by the next tick."""
+    """End pauses; the next tick makes up for missed slots."""
     with reporting(as_json):
         _check_names(names, every)
         from cli.database import connected
@@ -152,7 +152,9 @@ def resume(
 
 @app.command()
 def run(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Run a schedule once, now, also if it is paused; waits for its end.
+    """Run a schedule once, now, and wait for its end.
+
+    It runs also if it is paused. A run that fails is told with its error, and ends with 1.
 
     Example: closebell schedules run tick
     """
@@ -179,7 +181,7 @@ def history(
     ] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the last runs: when, how long, how they ended, what was answered.
+    """Show the last runs and how they ended.
 
     Example: closebell schedules history trim -n 50
     """
@@ -200,7 +202,10 @@ def history(
 
 @app.command()
 def diff(page: PageArgument = None, as_json: JsonOption = False) -> None:
-    """Show what `apply` would change, and jobs of pg_cron that are on no page; changes nothing."""
+    """Show what `apply` would change; change nothing.
+
+    Also told: jobs of pg_cron that are on no page.
+    """
     _apply(page, dry_run=True, as_json=as_json)
 
 
@@ -212,7 +217,7 @@ def apply(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the timetable equal to a page, all of it or nothing; show what changed.
+    """Make the timetable equal to a page, or refuse it.
 
     A page is an SQL file such as sql/schedules.sql, or JSON: a list of objects with name, timing,
     command, description and, if it is not skip, overlap.

@@ -29,7 +29,7 @@ begin
             message = format('expected pg_cron to run by UTC, cron.timezone was %s', cron_zone),
             hint = 'timings are UTC everywhere; set cron.timezone to GMT and restart Postgres';
     end if;
-    -- Two pages at once would mix; runs that begin meanwhile wait.
+    -- Two pages at once would mix.
     lock table ops.timetable in share row exclusive mode;
     return query
     select found.change, found.name, found.detail
@@ -77,9 +77,10 @@ begin
                 and job.command = entry.job_command
         ) then
             -- Scheduling a name again replaces the job, but leaves a switched-off one off.
-            perform cron.alter_job(
-                cron.schedule(entry.name, entry.job_schedule, entry.job_command), active => true
-            );
+            perform cron.schedule(entry.name, entry.job_schedule, entry.job_command);
+            perform cron.alter_job(job.id, active => true)
+            from ops.cron_jobs() as job
+            where job.name = entry.name and not job.is_active;
         end if;
     end loop;
 end
@@ -414,13 +415,15 @@ begin
                     else jsonb_typeof(page)
                 end
             ),
-            hint = 'to stop everything, pause it: select ops.pause(name, ''infinity'', ''…'') from'
-                ' ops.schedules;';
+            hint = 'to stop everything, pause it:'
+                ' select ops.pause(name, ''infinity'', ''…'') from ops.schedules;';
     end if;
     for entry in select jsonb_array_elements(page) loop
         if jsonb_typeof(entry) <> 'object' then
             raise sqlstate 'PT400' using
-                message = format('expected a schedule to be an object, was %s', left(entry::text, 100));
+                message = format(
+                    'expected a schedule to be an object, was %s', left(entry::text, 100)
+                );
         end if;
         name := entry ->> 'name';
         begin
@@ -473,7 +476,9 @@ begin
             when sqlstate 'PT400' then
                 get stacked diagnostics wrong = pg_exception_hint;
                 raise sqlstate 'PT400' using
-                    message = format('schedule %s: %s', coalesce(name, left(entry::text, 100)), sqlerrm),
+                    message = format(
+                        'schedule %s: %s', coalesce(name, left(entry::text, 100)), sqlerrm
+                    ),
                     hint = wrong;
         end;
         return next;
@@ -688,7 +693,8 @@ begin
             last := high;
         else
             first := coalesce(
-                array_position(words, pieces[2]) - 1 + low, substring(pieces[2] from '^\d+$')::integer
+                array_position(words, pieces[2]) - 1 + low,
+                substring(pieces[2] from '^\d+$')::integer
             );
             last := case
                 when pieces[3] is null then first
@@ -795,8 +801,8 @@ begin
             known.name is null as is_new,
             (
                 select string_agg(
-                    format('%s: %s → %s', field.key, known.fields ->> field.key, field.value), '; '
-                    order by field.key
+                    format('%s: %s → %s', field.key, known.fields ->> field.key, field.value),
+                    '; ' order by field.key
                 )
                 from jsonb_each_text(wanted.fields) as field
                 where field.value <> known.fields ->> field.key
@@ -850,7 +856,9 @@ CREATE FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) RETURNS voi
         status = case when end_run.error is null then 'succeeded' else 'failed' end,
         ended_at = clock_timestamp(),
         error = left(end_run.error, 2000),
-        request_id = (jsonb_path_query_first(answer, '$.**.request_id ? (@.type() == "number")'))::bigint
+        request_id = jsonb_path_query_first(
+            answer, '$.**.request_id ? (@.type() == "number")'
+        )::bigint
     where schedule_runs.id = end_run.run_id;
 $_$;
 
@@ -1025,18 +1033,15 @@ CREATE FUNCTION ops.history(name text DEFAULT NULL::text, row_limit integer DEFA
 begin
     if (row_limit between 1 and 10000) is not true then
         raise sqlstate 'PT400' using
-            message = format('expected 1 to 10,000 rows, was %s', coalesce(row_limit::text, 'null'));
+            message = format(
+                'expected 1 to 10,000 rows, was %s', coalesce(row_limit::text, 'null')
+            );
     end if;
     if name is not null
         and not exists (select from ops.timetable where timetable.name = history.name)
         and not exists (select from ops.schedule_runs as runs where runs.schedule = history.name)
     then
-        raise sqlstate 'PT404' using
-            message = format('expected the name of a schedule, was %s', name),
-            hint = 'there are: ' || coalesce(
-                (select string_agg(timetable.name, ', ' order by timetable.name) from ops.timetable),
-                'none; apply sql/schedules.sql'
-            );
+        perform ops.refuse_unknown_schedule(name);
     end if;
     return query
     select
@@ -1665,7 +1670,7 @@ begin
     left join lateral (
         select
             avg(judged.took_ms) filter (where judged.status = 'succeeded') as average_ms,
-            count(*) filter (where judged.status = 'failed' and not judged.is_before_success)
+            count(*) filter (where judged.status = 'failed' and not judged.has_newer_success)
                 as fail_streak
         from (
             select
@@ -1673,7 +1678,7 @@ begin
                 (extract(epoch from runs.ended_at - runs.started_at) * 1000)::double precision
                     as took_ms,
                 bool_or(runs.status = 'succeeded') over (order by runs.started_at desc)
-                    as is_before_success
+                    as has_newer_success
             from (
                 select latest.status, latest.started_at, latest.ended_at
                 from ops.schedule_runs as latest
@@ -1816,12 +1821,7 @@ begin
     where timetable.name = lock_schedule.name
     for no key update;
     if not found then
-        raise sqlstate 'PT404' using
-            message = format('expected the name of a schedule, was %s', coalesce(name, 'null')),
-            hint = 'there are: ' || coalesce(
-                (select string_agg(timetable.name, ', ' order by timetable.name) from ops.timetable),
-                'none; apply sql/schedules.sql'
-            );
+        perform ops.refuse_unknown_schedule(name);
     end if;
     return found_schedule;
 end
@@ -2247,6 +2247,26 @@ $$;
 
 COMMENT ON FUNCTION ops.refuse_empty_write() IS 'Trigger after a user''s update or delete: PT404 if it touched no row.';
 
+CREATE FUNCTION ops.refuse_unknown_schedule(name text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- Raise PT404 for a name that is no schedule; the hint lists those there are.
+begin
+    raise sqlstate 'PT404' using
+        message = format('expected the name of a schedule, was %s', coalesce(name, 'null')),
+        hint = 'there are: ' || coalesce(
+            (
+                select string_agg(timetable.name, ', ' order by timetable.name)
+                from ops.timetable
+            ),
+            'none; apply sql/schedules.sql'
+        );
+end
+$$;
+
+COMMENT ON FUNCTION ops.refuse_unknown_schedule(name text) IS 'Raise PT404 for a name that is no schedule, with the names there are.';
+
 CREATE FUNCTION ops.rescue_runs(at timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2619,7 +2639,8 @@ begin
     time_words := case
         when minute_step = 1 then 'every minute'
         when minute_step is not null then format('every %s minutes', minute_step)
-        when cardinality(plan.minutes) = 1 then format('at :%s', lpad(plan.minutes[1]::text, 2, '0'))
+        when cardinality(plan.minutes) = 1
+            then format('at :%s', lpad(plan.minutes[1]::text, 2, '0'))
         else 'at minutes ' || ops.list_numbers(plan.minutes)
     end;
     if hour_step = 1 then
@@ -2629,8 +2650,11 @@ begin
     elsif cardinality(plan.minutes) * cardinality(plan.hours) <= 4 then
         time_words := 'at ' || (
             select regexp_replace(
-                string_agg(to_char(make_time(hour, minute, 0), 'HH24:MI'), ', ' order by hour, minute),
-                ', ([^,]*)$', ' and \1'
+                string_agg(
+                    to_char(make_time(hour, minute, 0), 'HH24:MI'), ', ' order by hour, minute
+                ),
+                ', ([^,]*)$',
+                ' and \1'
             )
             from unnest(plan.hours) as hour
             cross join unnest(plan.minutes) as minute
@@ -4298,6 +4322,8 @@ REVOKE ALL ON FUNCTION ops.record_act(action text, object text, before jsonb, af
 REVOKE ALL ON FUNCTION ops.record_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.refuse_empty_write() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.refuse_unknown_schedule(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.rescue_runs(at timestamp with time zone) FROM PUBLIC;
 

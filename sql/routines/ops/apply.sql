@@ -26,7 +26,7 @@ begin
             message = format('expected pg_cron to run by UTC, cron.timezone was %s', cron_zone),
             hint = 'timings are UTC everywhere; set cron.timezone to GMT and restart Postgres';
     end if;
-    -- Two pages at once would mix; runs that begin meanwhile wait.
+    -- Two pages at once would mix.
     lock table ops.timetable in share row exclusive mode;
     return query
     select found.change, found.name, found.detail
@@ -74,9 +74,10 @@ begin
                 and job.command = entry.job_command
         ) then
             -- Scheduling a name again replaces the job, but leaves a switched-off one off.
-            perform cron.alter_job(
-                cron.schedule(entry.name, entry.job_schedule, entry.job_command), active => true
-            );
+            perform cron.schedule(entry.name, entry.job_schedule, entry.job_command);
+            perform cron.alter_job(job.id, active => true)
+            from ops.cron_jobs() as job
+            where job.name = entry.name and not job.is_active;
         end if;
     end loop;
 end

@@ -22,13 +22,15 @@ begin
                     else jsonb_typeof(page)
                 end
             ),
-            hint = 'to stop everything, pause it: select ops.pause(name, ''infinity'', ''…'') from'
-                ' ops.schedules;';
+            hint = 'to stop everything, pause it:'
+                ' select ops.pause(name, ''infinity'', ''…'') from ops.schedules;';
     end if;
     for entry in select jsonb_array_elements(page) loop
         if jsonb_typeof(entry) <> 'object' then
             raise sqlstate 'PT400' using
-                message = format('expected a schedule to be an object, was %s', left(entry::text, 100));
+                message = format(
+                    'expected a schedule to be an object, was %s', left(entry::text, 100)
+                );
         end if;
         name := entry ->> 'name';
         begin
@@ -81,7 +83,9 @@ begin
             when sqlstate 'PT400' then
                 get stacked diagnostics wrong = pg_exception_hint;
                 raise sqlstate 'PT400' using
-                    message = format('schedule %s: %s', coalesce(name, left(entry::text, 100)), sqlerrm),
+                    message = format(
+                        'schedule %s: %s', coalesce(name, left(entry::text, 100)), sqlerrm
+                    ),
                     hint = wrong;
         end;
         return next;

@@ -35,7 +35,8 @@ begin
             last := high;
         else
             first := coalesce(
-                array_position(words, pieces[2]) - 1 + low, substring(pieces[2] from '^\d+$')::integer
+                array_position(words, pieces[2]) - 1 + low,
+                substring(pieces[2] from '^\d+$')::integer
             );
             last := case
                 when pieces[3] is null then first

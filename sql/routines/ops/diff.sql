@@ -41,8 +41,8 @@ begin
             known.name is null as is_new,
             (
                 select string_agg(
-                    format('%s: %s → %s', field.key, known.fields ->> field.key, field.value), '; '
-                    order by field.key
+                    format('%s: %s → %s', field.key, known.fields ->> field.key, field.value),
+                    '; ' order by field.key
                 )
                 from jsonb_each_text(wanted.fields) as field
                 where field.value <> known.fields ->> field.key

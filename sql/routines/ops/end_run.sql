@@ -10,7 +10,9 @@ as $$
         status = case when end_run.error is null then 'succeeded' else 'failed' end,
         ended_at = clock_timestamp(),
         error = left(end_run.error, 2000),
-        request_id = (jsonb_path_query_first(answer, '$.**.request_id ? (@.type() == "number")'))::bigint
+        request_id = jsonb_path_query_first(
+            answer, '$.**.request_id ? (@.type() == "number")'
+        )::bigint
     where schedule_runs.id = end_run.run_id;
 $$;
 comment on function ops.end_run(bigint, text, jsonb) is

@@ -19,18 +19,15 @@ as $$
 begin
     if (row_limit between 1 and 10000) is not true then
         raise sqlstate 'PT400' using
-            message = format('expected 1 to 10,000 rows, was %s', coalesce(row_limit::text, 'null'));
+            message = format(
+                'expected 1 to 10,000 rows, was %s', coalesce(row_limit::text, 'null')
+            );
     end if;
     if name is not null
         and not exists (select from ops.timetable where timetable.name = history.name)
         and not exists (select from ops.schedule_runs as runs where runs.schedule = history.name)
     then
-        raise sqlstate 'PT404' using
-            message = format('expected the name of a schedule, was %s', name),
-            hint = 'there are: ' || coalesce(
-                (select string_agg(timetable.name, ', ' order by timetable.name) from ops.timetable),
-                'none; apply sql/schedules.sql'
-            );
+        perform ops.refuse_unknown_schedule(name);
     end if;
     return query
     select

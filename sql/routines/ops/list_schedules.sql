@@ -65,7 +65,7 @@ begin
     left join lateral (
         select
             avg(judged.took_ms) filter (where judged.status = 'succeeded') as average_ms,
-            count(*) filter (where judged.status = 'failed' and not judged.is_before_success)
+            count(*) filter (where judged.status = 'failed' and not judged.has_newer_success)
                 as fail_streak
         from (
             select
@@ -73,7 +73,7 @@ begin
                 (extract(epoch from runs.ended_at - runs.started_at) * 1000)::double precision
                     as took_ms,
                 bool_or(runs.status = 'succeeded') over (order by runs.started_at desc)
-                    as is_before_success
+                    as has_newer_success
             from (
                 select latest.status, latest.started_at, latest.ended_at
                 from ops.schedule_runs as latest

@@ -13,12 +13,7 @@ begin
     where timetable.name = lock_schedule.name
     for no key update;
     if not found then
-        raise sqlstate 'PT404' using
-            message = format('expected the name of a schedule, was %s', coalesce(name, 'null')),
-            hint = 'there are: ' || coalesce(
-                (select string_agg(timetable.name, ', ' order by timetable.name) from ops.timetable),
-                'none; apply sql/schedules.sql'
-            );
+        perform ops.refuse_unknown_schedule(name);
     end if;
     return found_schedule;
 end

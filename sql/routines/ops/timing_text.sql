@@ -26,7 +26,8 @@ begin
     time_words := case
         when minute_step = 1 then 'every minute'
         when minute_step is not null then format('every %s minutes', minute_step)
-        when cardinality(plan.minutes) = 1 then format('at :%s', lpad(plan.minutes[1]::text, 2, '0'))
+        when cardinality(plan.minutes) = 1
+            then format('at :%s', lpad(plan.minutes[1]::text, 2, '0'))
         else 'at minutes ' || ops.list_numbers(plan.minutes)
     end;
     if hour_step = 1 then
@@ -36,8 +37,11 @@ begin
     elsif cardinality(plan.minutes) * cardinality(plan.hours) <= 4 then
         time_words := 'at ' || (
             select regexp_replace(
-                string_agg(to_char(make_time(hour, minute, 0), 'HH24:MI'), ', ' order by hour, minute),
-                ', ([^,]*)$', ' and \1'
+                string_agg(
+                    to_char(make_time(hour, minute, 0), 'HH24:MI'), ', ' order by hour, minute
+                ),
+                ', ([^,]*)$',
+                ' and \1'
             )
             from unnest(plan.hours) as hour
             cross join unnest(plan.minutes) as minute
