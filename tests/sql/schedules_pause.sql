@@ -4,8 +4,11 @@ select plan(18);
 
 select throws_ok($$ select ops.pause('nope', now() + interval '1 h', 'r') $$, 'PT404',
     'expected the name of a schedule, was nope');
-select is(tap.hint_of($$ select ops.resume('nope') $$),
-    'PT404 there are: rescue_runs, tick, trim, watch_slots', 'the hint lists the names');
+select is(
+    tap.hint_of($$ select ops.resume('nope') $$),
+    'PT404 there are: ' || (select string_agg(name, ', ' order by name) from ops.timetable),
+    'the hint lists the names'
+);
 select throws_ok($$ select ops.pause('tick', '2020-01-01', 'r') $$, 'PT400',
     'expected an instant in the future, was 2020-01-01 00:00:00 UTC');
 select throws_ok($$ select ops.pause('tick', null, 'r') $$, 'PT400',
