@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from cli.rules import app as rules_app
+from cli.schedules import app as schedules_app
 
 app = typer.Typer(
     help="Closebell: a rule you write once is checked on every symbol at every close.",
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(rules_app, name="rules")
+app.add_typer(schedules_app, name="schedules")
 
 
 def _show_version(asked: bool) -> None:

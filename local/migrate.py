@@ -230,7 +230,8 @@ def _apply_routines(connection: psycopg.Connection[tuple[object, ...]], folder: 
 def _apply_schedules(connection: psycopg.Connection[tuple[object, ...]], sql: Path) -> int:
     try:
         with connection.transaction():
-            row = connection.execute((sql / "schedules.sql").read_bytes()).fetchone()
+            connection.execute((sql / "schedules.sql").read_bytes())
+            row = connection.execute("select count(*) from ops.timetable").fetchone()
     except psycopg.Error as error:
         raise _refused("schedules.sql", error) from error
     return int(str(row[0])) if row else 0

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigError
-from shared.market.frame import Feed
+from shared.market.feed import Feed
 from shared.market.interval import Interval
 
 

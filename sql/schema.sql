@@ -2,56 +2,91 @@ CREATE SCHEMA ops;
 
 COMMENT ON SCHEMA ops IS 'Private: slots, runs, logs, settings. Reached by routines and SQL editors, never by REST.';
 
-CREATE FUNCTION ops.apply_schedules(page jsonb) RETURNS integer
+CREATE FUNCTION ops.apply(page jsonb, dry_run boolean DEFAULT false) RETURNS TABLE(change text, name text, detail text)
     LANGUAGE plpgsql
     SET search_path TO ''
-    AS $_$
--- Make ops.schedules and, where pg_cron is, cron.job equal to the page: [{"name", "schedule",
--- "command", "description"}]. Jobs that an earlier page had and this one has not are unscheduled;
--- jobs nobody's page ever had are left alone and reported by ops.schedules_drift().
--- Returns how many jobs are on the page. Runs as its caller: jobs belong to whoever schedules.
+    SET lock_timeout TO '5s'
+    AS $$
+-- Make ops.timetable and, where pg_cron is, cron.job equal to a page, and return what that
+-- changes (ops.diff). All of it or nothing: one impossible schedule refuses the page.
+-- Pauses stay as they are. Jobs that nobody's page has are reported and left alone.
+-- Runs as its caller: jobs belong to whoever schedules.
 declare
+    cron_zone text := (
+        select settings.setting from pg_catalog.pg_settings as settings
+        where settings.name = 'cron.timezone'
+    );
     has_cron boolean := to_regclass('cron.job') is not null;
     entry record;
 begin
+    if page is null then
+        raise sqlstate 'PT400' using
+            message = 'expected a page of schedules, was null',
+            hint = 'the page is sql/schedules.sql';
+    end if;
+    if upper(cron_zone) not in ('GMT', 'UTC', 'ETC/UTC', 'ETC/GMT') then
+        raise sqlstate 'PT409' using
+            message = format('expected pg_cron to run by UTC, cron.timezone was %s', cron_zone),
+            hint = 'timings are UTC everywhere; set cron.timezone to GMT and restart Postgres';
+    end if;
+    -- Two pages at once would mix.
+    lock table ops.timetable in share row exclusive mode;
+    return query
+    select found.change, found.name, found.detail
+    from ops.diff(page) as found;
+    if dry_run then
+        return;
+    end if;
+
     for entry in
-        delete from ops.schedules
-        where schedules.name not in (
+        delete from ops.timetable
+        where timetable.name not in (
             select item ->> 'name' from jsonb_array_elements(page) as item
         )
-        returning schedules.name
+        returning timetable.name
     loop
         if has_cron then
-            execute
-                'select cron.unschedule(jobid) from cron.job '
-                'where jobname = $1 and database = current_database()'
-            using entry.name;
+            perform cron.unschedule(job.id)
+            from ops.cron_jobs() as job
+            where job.name = entry.name;
         end if;
     end loop;
     for entry in
-        select item.name, item.schedule, item.command, item.description
-        from jsonb_to_recordset(page)
-            as item (name text, schedule text, command text, description text)
-        order by item.name
+        select checked.*, aim.schedule as job_schedule, aim.command as job_command
+        from ops.check_page(page) as checked
+        cross join lateral ops.wanted_job(checked.name, checked.timing) as aim
+        order by checked.name
     loop
-        insert into ops.schedules (name, schedule, command, description)
-        values (entry.name, entry.schedule, entry.command, entry.description)
-        on conflict (name) do update
+        insert into ops.timetable (name, timing, command, description, overlap)
+        values (entry.name, entry.timing, entry.command, entry.description, entry.overlap)
+        on conflict on constraint timetable_pkey do update
         set
-            schedule = excluded.schedule,
+            timing = excluded.timing,
             command = excluded.command,
-            description = excluded.description;
-        if has_cron then
-            -- Scheduling a name again replaces the job.
-            execute 'select cron.schedule($1, $2, $3)'
-            using entry.name, entry.schedule, entry.command;
+            description = excluded.description,
+            overlap = excluded.overlap
+        where (timetable.timing, timetable.command, timetable.description, timetable.overlap)
+            is distinct from
+            (excluded.timing, excluded.command, excluded.description, excluded.overlap);
+        if has_cron and not exists (
+            select
+            from ops.cron_jobs() as job
+            where job.name = entry.name
+                and job.is_active
+                and job.schedule = entry.job_schedule
+                and job.command = entry.job_command
+        ) then
+            -- Scheduling a name again replaces the job, but leaves a switched-off one off.
+            perform cron.schedule(entry.name, entry.job_schedule, entry.job_command);
+            perform cron.alter_job(job.id, active => true)
+            from ops.cron_jobs() as job
+            where job.name = entry.name and not job.is_active;
         end if;
     end loop;
-    return jsonb_array_length(page);
 end
-$_$;
+$$;
 
-COMMENT ON FUNCTION ops.apply_schedules(page jsonb) IS 'Make cron.job equal to the page sql/schedules.sql; returns the jobs on it, count.';
+COMMENT ON FUNCTION ops.apply(page jsonb, dry_run boolean) IS 'Make the timetable and cron.job equal to a page, all or nothing; returns what changes. dry_run: change nothing.';
 
 CREATE FUNCTION ops.is_symbol(symbol text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -64,6 +99,78 @@ CREATE FUNCTION ops.are_symbols(symbols text[]) RETURNS boolean
     RETURN (NOT (EXISTS (SELECT FROM unnest(are_symbols.symbols) listed(symbol) WHERE ((listed.symbol IS NULL) OR (NOT ops.is_symbol(listed.symbol))))));
 
 COMMENT ON FUNCTION ops.are_symbols(symbols text[]) IS 'Whether every element is a symbol.';
+
+CREATE FUNCTION ops.begin_run(name text, by_hand boolean, is_patient boolean, OUT run_id bigint, OUT is_waiting boolean, OUT command text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- Write the row of a run that begins, or of one that is skipped (run_id null): its schedule is
+-- paused, or the run before is under way. `is_waiting`: ask again in a moment; only for overlap
+-- "queue", and while the caller `is_patient`.
+-- A run by hand is not held up by a pause; where it would be skipped it is refused (PT409).
+-- The schedule is locked meanwhile, so that two that begin at once see each other's rows.
+declare
+    schedule ops.timetable := ops.lock_schedule(name);
+    last record;
+    skip_reason text;
+begin
+    is_waiting := false;
+    command := schedule.command;
+    perform ops.close_dead_runs();
+    perform ops.keep_http_answers(name);
+    select runs.started_at, runs.ended_at
+    into last
+    from ops.schedule_runs as runs
+    where runs.schedule = begin_run.name and runs.status <> 'skipped'
+    order by runs.started_at desc
+    limit 1;
+    if not by_hand and schedule.paused_until > clock_timestamp() then
+        skip_reason := format('paused: %s', schedule.pause_reason);
+    elsif last.started_at is not null and last.ended_at is null then
+        is_waiting := schedule.overlap = 'queue' and is_patient;
+        skip_reason := format(
+            'the run of %s is under way',
+            to_char(last.started_at at time zone 'UTC', 'HH24:MI:SS "UTC"')
+        );
+    elsif not by_hand
+        and schedule.overlap = 'skip'
+        -- pg_cron keeps a run that is due while its job is busy, and starts it as soon as the job
+        -- is free: due within the last run, and not since.
+        and (ops.next_runs(schedule.timing, last.started_at, 1))[1] <= last.ended_at
+        and (ops.next_runs(schedule.timing, last.ended_at, 1))[1] > clock_timestamp()
+    then
+        skip_reason := format(
+            'it was due while the run of %s was under way',
+            to_char(last.started_at at time zone 'UTC', 'HH24:MI:SS "UTC"')
+        );
+    end if;
+    if is_waiting then
+        return;
+    end if;
+    if by_hand then
+        if skip_reason is not null then
+            raise sqlstate 'PT409' using
+                message = format('expected %s to be free, %s', name, skip_reason),
+                hint = 'wait for it to end; ops.history shows when';
+        end if;
+        perform ops.record_act('run_now', 'schedule ' || name);
+    end if;
+    insert into ops.schedule_runs (schedule, status, ended_at, error, by_hand)
+    values (
+        name,
+        case when skip_reason is null then 'running' else 'skipped' end,
+        case when skip_reason is not null then clock_timestamp() end,
+        skip_reason,
+        begin_run.by_hand
+    )
+    returning schedule_runs.id into run_id;
+    if skip_reason is not null then
+        run_id := null;
+    end if;
+end
+$$;
+
+COMMENT ON FUNCTION ops.begin_run(name text, by_hand boolean, is_patient boolean, OUT run_id bigint, OUT is_waiting boolean, OUT command text) IS 'Write the row of a run that begins or is skipped; returns its id (null: skipped) and command.';
 
 CREATE FUNCTION ops.broadcast_signals() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -219,6 +326,33 @@ $$;
 
 COMMENT ON FUNCTION ops.call_function(name text, body jsonb) IS 'Post a signed JSON body to functions_url/name through pg_net; returns its request id.';
 
+CREATE FUNCTION ops.check_command(command text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET check_function_bodies TO 'on'
+    AS $$
+-- Refuse (PT400) what a schedule could not run: anything but one select or call, one that does
+-- not parse, and one that names a function, table or argument that is not there. Nothing runs:
+-- Postgres checks it as the body of a procedure, which is gone at once.
+begin
+    if command !~* '^\s*(select|call)\s' or command ~ ';\s*\S' then
+        raise sqlstate 'PT400' using
+            message = format('expected a command of one select or call, was "%s"', command),
+            hint = 'put the rest into a function';
+    end if;
+    execute format('create procedure pg_temp.checked_command() language sql as %L', command);
+    execute 'drop procedure pg_temp.checked_command()';
+exception
+    when sqlstate 'PT400' then raise;
+    when others then
+        raise sqlstate 'PT400' using
+            message = format('expected a command that can run, was "%s": %s', command, sqlerrm),
+            hint = 'write names with their schema: select ops.tick();';
+end
+$$;
+
+COMMENT ON FUNCTION ops.check_command(command text) IS 'Refuse with PT400 a command of a schedule that does not parse or names what is not there.';
+
 CREATE FUNCTION ops.check_outcome(outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -257,6 +391,115 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.check_outcome(outcome jsonb) IS 'The outcome of a run with every part present, or PT400 with the wrong part in the hint.';
+
+CREATE FUNCTION ops.check_page(page jsonb) RETURNS TABLE(name text, timing text, command text, description text, overlap text)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+-- Return the schedules of a page, or refuse the whole page naming the schedule that is wrong:
+-- [{"name", "timing", "command", "description", "overlap": "skip"}].
+-- PT400: no such field, no such time, a command that cannot run. PT409: a name that is there twice.
+declare
+    entry jsonb;
+    wrong text;
+begin
+    if jsonb_typeof(page) is distinct from 'array'
+        or jsonb_array_length(page) not between 1 and 200
+    then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected a page of 1 to 200 schedules, was %s',
+                case
+                    when page is null then 'null'
+                    when jsonb_typeof(page) = 'array' then jsonb_array_length(page) || ' of them'
+                    else jsonb_typeof(page)
+                end
+            ),
+            hint = 'to stop everything, pause it:'
+                ' select ops.pause(name, ''infinity'', ''…'') from ops.schedules;';
+    end if;
+    for entry in select jsonb_array_elements(page) loop
+        if jsonb_typeof(entry) <> 'object' then
+            raise sqlstate 'PT400' using
+                message = format(
+                    'expected a schedule to be an object, was %s', left(entry::text, 100)
+                );
+        end if;
+        name := entry ->> 'name';
+        begin
+            select coalesce(
+                min(
+                    case
+                        when expected.field is null then format('%s: no such field', given.key)
+                        when given.key is null then format('%s: missing', expected.field)
+                        else format('%s: expected a text, was %s', given.key, given.value)
+                    end
+                ), ''
+            )
+            into wrong
+            from (
+                values
+                    ('name', true), ('timing', true), ('command', true), ('description', true),
+                    ('overlap', false)
+            ) as expected (field, is_needed)
+            full join jsonb_each(entry) as given on given.key = expected.field
+            where expected.field is null
+                or (given.key is null and expected.is_needed)
+                or jsonb_typeof(given.value) <> 'string';
+            if wrong <> '' then
+                raise sqlstate 'PT400' using
+                    message = wrong,
+                    hint = 'fields: name, timing, command, description, overlap';
+            end if;
+            if name !~ '^[a-z][a-z0-9_]{0,62}$' then
+                raise sqlstate 'PT400' using message =
+                    'expected a name of small letters, digits and _, a letter first';
+            end if;
+            timing := regexp_replace(btrim(entry ->> 'timing'), '\s+', ' ', 'g');
+            if cardinality(ops.next_runs(timing, now(), 1)) = 0 then
+                raise sqlstate 'PT400' using
+                    message = format('expected a time that comes, "%s" never does', timing);
+            end if;
+            command := btrim(entry ->> 'command');
+            perform ops.check_command(command);
+            description := entry ->> 'description';
+            overlap := coalesce(entry ->> 'overlap', 'skip');
+            if overlap not in ('skip', 'queue') then
+                raise sqlstate 'PT400' using
+                    message = format('expected overlap skip or queue, was "%s"', overlap);
+            end if;
+            if length(command) > 1000 or length(description) > 1000 then
+                raise sqlstate 'PT400' using
+                    message = 'expected command and description of at most 1,000 characters';
+            end if;
+        exception
+            when sqlstate 'PT400' then
+                get stacked diagnostics wrong = pg_exception_hint;
+                raise sqlstate 'PT400' using
+                    message = format(
+                        'schedule %s: %s', coalesce(name, left(entry::text, 100)), sqlerrm
+                    ),
+                    hint = wrong;
+        end;
+        return next;
+    end loop;
+    select string_agg(distinct twice.name, ', ')
+    into wrong
+    from (
+        select item ->> 'name' as name
+        from jsonb_array_elements(page) as item
+        group by item ->> 'name'
+        having count(*) > 1
+    ) as twice;
+    if wrong is not null then
+        raise sqlstate 'PT409' using
+            message = format('expected each name once on the page, there twice: %s', wrong),
+            hint = 'rename or delete one of them';
+    end if;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.check_page(page jsonb) IS 'The schedules of a page, or PT400/PT409 naming the one that is wrong.';
 
 CREATE FUNCTION ops.check_trader_fields(trader jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -351,6 +594,55 @@ $$;
 
 COMMENT ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean, is_enabled boolean) IS 'Refuse with PT403 what would exceed the quota of the user''s tier.';
 
+CREATE FUNCTION ops.close_dead_runs() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- Write down as failed the runs whose process is gone: a command that commits cannot be watched
+-- by an exception block, and a process may be killed. What pg_cron heard of it is the error.
+-- Called at the start of each run; returns how many there were.
+declare
+    dead record;
+    heard_status text;
+    heard_message text;
+    heard_at timestamptz;
+    dead_count integer := 0;
+begin
+    for dead in
+        select runs.id, runs.pid, runs.started_at
+        from ops.schedule_runs as runs
+        where runs.status = 'running' and not ops.is_alive(runs.pid, runs.started_at)
+        for no key update skip locked
+    loop
+        if to_regclass('cron.job_run_details') is not null then
+            select run.status, run.return_message, run.end_time
+            into heard_status, heard_message, heard_at
+            from cron.job_run_details as run
+            where run.job_pid = dead.pid and run.start_time <= dead.started_at
+            order by run.runid desc
+            limit 1;
+            -- pg_cron has not heard of it yet: later.
+            continue when heard_status in ('starting', 'running', 'connecting', 'sending');
+        end if;
+        update ops.schedule_runs
+        set
+            status = 'failed',
+            ended_at = coalesce(heard_at, clock_timestamp()),
+            error = left(
+                coalesce(
+                    nullif(btrim(heard_message, E' \n'), ''),
+                    'its process ended without a word'
+                ), 2000
+            )
+        where schedule_runs.id = dead.id;
+        dead_count := dead_count + 1;
+    end loop;
+    return dead_count;
+end
+$$;
+
+COMMENT ON FUNCTION ops.close_dead_runs() IS 'Write down as failed the runs whose process is gone; returns their count.';
+
 CREATE FUNCTION ops.create_profile() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -365,6 +657,212 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.create_profile() IS 'Trigger on auth.users: a profile for each new user.';
+
+CREATE FUNCTION ops.cron_field(field text, name text) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+-- Return the numbers one field of a cron expression stands for, ascending; a Sunday is 0.
+-- What pg_cron takes: * · 5 · 1-5 · mon-fri · */15 · 10-50/20, and lists of them. What it would
+-- read in silence as something else (5/15, 9-3) is refused (PT400), and so is what only some of
+-- its versions take ($, @daily).
+declare
+    low integer := case when name in ('day', 'month') then 1 else 0 end;
+    high integer := case name
+        when 'minute' then 59 when 'hour' then 23 when 'day' then 31 when 'month' then 12 else 7
+    end;
+    words text[] := case name
+        when 'month' then array[
+            'jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'
+        ]
+        when 'weekday' then array['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+    end;
+    part text;
+    pieces text[];
+    first integer;
+    last integer;
+    step integer;
+    found integer[] := array[]::integer[];
+begin
+    foreach part in array string_to_array(lower(field), ',') loop
+        pieces := regexp_match(
+            part, '^(?:(\*)|([a-z]+|[0-9]{1,3})(?:-([a-z]+|[0-9]{1,3}))?)(?:/([0-9]{1,3}))?$'
+        );
+        if pieces[1] is not null then
+            first := low;
+            last := high;
+        else
+            first := coalesce(
+                array_position(words, pieces[2]) - 1 + low,
+                substring(pieces[2] from '^\d+$')::integer
+            );
+            last := case
+                when pieces[3] is null then first
+                else coalesce(
+                    array_position(words, pieces[3]) - 1 + low,
+                    substring(pieces[3] from '^\d+$')::integer
+                )
+            end;
+        end if;
+        step := coalesce(pieces[4]::integer, 1);
+        if (first between low and high and last between low and high) is not true then
+            raise sqlstate 'PT400' using message = format(
+                '%s: expected %s to %s%s, was %s', name, low, high,
+                case when words is null then '' else format(
+                    ' or %s to %s', words[1], words[cardinality(words)]
+                ) end,
+                coalesce(nullif(part, ''), 'empty')
+            );
+        elsif first > last then
+            raise sqlstate 'PT400' using
+                message = format('%s: expected the smaller first, was %s', name, part),
+                hint = 'write two ranges with a comma between them';
+        elsif pieces[4] is not null and (
+            step not between 1 and high or (pieces[1] is null and pieces[3] is null)
+        ) then
+            raise sqlstate 'PT400' using message = format(
+                '%s: expected a step of 1 to %s after * or a range, was %s', name, high, part
+            );
+        end if;
+        found := found || array(select generate_series(first, last, step));
+    end loop;
+    return array(
+        select distinct case when name = 'weekday' then value % 7 else value end as number
+        from unnest(found) as value
+        order by number
+    );
+end
+$_$;
+
+COMMENT ON FUNCTION ops.cron_field(field text, name text) IS 'Numbers of one field (minute, hour, day, month, weekday) of a cron expression, or PT400.';
+
+CREATE FUNCTION ops.cron_jobs() RETURNS TABLE(id bigint, name text, schedule text, command text, is_active boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- Return the jobs pg_cron runs in this database; none where it is not installed.
+begin
+    if to_regclass('cron.job') is null then
+        return;
+    end if;
+    return query
+    select
+        job.jobid,
+        coalesce(job.jobname::text, 'job ' || job.jobid),
+        job.schedule::text,
+        job.command::text,
+        job.active
+    from cron.job
+    where job.database = current_database();
+end
+$$;
+
+COMMENT ON FUNCTION ops.cron_jobs() IS 'Jobs of pg_cron in this database; none without pg_cron.';
+
+CREATE FUNCTION ops.diff(page jsonb DEFAULT NULL::jsonb) RETURNS TABLE(change text, name text, detail text)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- What applying a page would do, and what pg_cron runs that is on no page; empty if nothing.
+-- Without a page: the timetable as it was applied last against the jobs of pg_cron.
+-- `change`: add, change, remove, or unmanaged (a job on nobody's page; it is left alone).
+declare
+    current_page jsonb := (
+        select jsonb_agg(
+            jsonb_build_object(
+                'name', timetable.name,
+                'timing', timetable.timing,
+                'command', timetable.command,
+                'description', timetable.description,
+                'overlap', timetable.overlap
+            )
+        )
+        from ops.timetable
+    );
+    wanted_page jsonb := current_page;
+begin
+    if page is not null then
+        select jsonb_agg(to_jsonb(checked))
+        into wanted_page
+        from ops.check_page(page) as checked;
+    end if;
+    return query
+    with wanted as (
+        select item ->> 'name' as name, item as fields
+        from jsonb_array_elements(wanted_page) as item
+    ),
+    known as (
+        select item ->> 'name' as name, item as fields
+        from jsonb_array_elements(current_page) as item
+    ),
+    compared as (
+        select
+            wanted.name,
+            known.name is null as is_new,
+            (
+                select string_agg(
+                    format('%s: %s → %s', field.key, known.fields ->> field.key, field.value),
+                    '; ' order by field.key
+                )
+                from jsonb_each_text(wanted.fields) as field
+                where field.value <> known.fields ->> field.key
+            ) as field_changes,
+            case
+                when to_regclass('cron.job') is null
+                    then 'cron.job: pg_cron is not installed in this database'
+                when job.id is null then 'cron.job: missing'
+                when (job.schedule, job.command) is distinct from (aim.schedule, aim.command)
+                    then format('cron.job: %s %s', job.schedule, job.command)
+                when not job.is_active then 'cron.job: switched off'
+            end as job_change,
+            format(
+                '%s: %s', ops.timing_text(wanted.fields ->> 'timing'), wanted.fields ->> 'command'
+            ) as words
+        from wanted
+        left join known on known.name = wanted.name
+        left join ops.cron_jobs() as job on job.name = wanted.name
+        cross join lateral ops.wanted_job(wanted.name, wanted.fields ->> 'timing') as aim
+    )
+    select 'add', compared.name, compared.words
+    from compared
+    where compared.is_new
+    union all
+    select 'change', compared.name, concat_ws('; ', compared.field_changes, compared.job_change)
+    from compared
+    where not compared.is_new
+        and (compared.field_changes is not null or compared.job_change is not null)
+    union all
+    select 'remove', known.name, known.fields ->> 'command'
+    from known
+    where known.name not in (select wanted.name from wanted)
+    union all
+    select 'unmanaged', job.name, format('%s %s', job.schedule, job.command)
+    from ops.cron_jobs() as job
+    where job.name not in (select wanted.name from wanted union all select known.name from known)
+    order by 1, 2;
+end
+$$;
+
+COMMENT ON FUNCTION ops.diff(page jsonb) IS 'What applying a page would change, and jobs of pg_cron on no page; without a page: what differs from the page applied last. Empty when all is as it should be.';
+
+CREATE FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $_$
+    -- Write the end of a run: failed if there is an error. A request that it sent is named by a
+    -- "request_id" anywhere in its answer, as ops.tick() returns it.
+    update ops.schedule_runs
+    set
+        status = case when end_run.error is null then 'succeeded' else 'failed' end,
+        ended_at = clock_timestamp(),
+        error = left(end_run.error, 2000),
+        request_id = jsonb_path_query_first(
+            answer, '$.**.request_id ? (@.type() == "number")'
+        )::bigint
+    where schedule_runs.id = end_run.run_id;
+$_$;
+
+COMMENT ON FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) IS 'Write the end of a run: succeeded, or failed with the error; and the request it sent.';
 
 CREATE FUNCTION ops.enforce_tier_quota() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -424,6 +922,44 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.enforce_tier_quota() IS 'Trigger after a tier change: disable the oldest traders over the new quota.';
+
+CREATE FUNCTION ops.even_step(numbers integer[], size integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    -- The n of "every n" if the numbers are 0, n, 2n, … up to `size`, which n divides; 1 for all.
+    -- Null if they are spread otherwise, or are one number only.
+    select step
+    from (
+        select size / cardinality(numbers) as step
+        where cardinality(numbers) > 1 and size % cardinality(numbers) = 0
+    ) as tried
+    where numbers = array(select generate_series(0, size - 1, tried.step));
+$$;
+
+COMMENT ON FUNCTION ops.even_step(numbers integer[], size integer) IS 'Distance of numbers that lie evenly on 0 to size; null if they do not.';
+
+CREATE FUNCTION ops.every_s(timing text) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+-- Return N of "every N s", null for anything else. N must divide a minute (PT400): pg_cron starts
+-- such a schedule once a minute, and its marks are the same in every minute.
+declare
+    found_s integer := substring(timing from '^every ([0-9]{1,6}) s$')::integer;
+begin
+    if found_s is not null and (found_s not between 1 and 59 or 60 % found_s <> 0) then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected every 1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30 s, was every %s s', found_s
+            ),
+            hint = 'a minute and more: a cron expression, as "* * * * *"';
+    end if;
+    return found_s;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.every_s(timing text) IS 'Seconds of a timing "every N s", N dividing 60 (else PT400); null for a cron expression.';
 
 CREATE FUNCTION ops.from_ms(instant_ms bigint) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -487,6 +1023,93 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.guard_trader() IS 'Trigger before a trader is written: quota, owner, version, enabled_at.';
+
+CREATE FUNCTION ops.history(name text DEFAULT NULL::text, row_limit integer DEFAULT 50) RETURNS TABLE(started_at timestamp with time zone, schedule text, status text, took_ms double precision, error text, by_hand boolean, request_id bigint, http_status integer, http_error text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- Return the newest runs of a schedule, or of all, newest first; PT404 for a name that neither is
+-- a schedule nor has a history.
+begin
+    if (row_limit between 1 and 10000) is not true then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected 1 to 10,000 rows, was %s', coalesce(row_limit::text, 'null')
+            );
+    end if;
+    if name is not null
+        and not exists (select from ops.timetable where timetable.name = history.name)
+        and not exists (select from ops.schedule_runs as runs where runs.schedule = history.name)
+    then
+        perform ops.refuse_unknown_schedule(name);
+    end if;
+    return query
+    select
+        newest.started_at,
+        newest.schedule,
+        case
+            when newest.status = 'running' and not ops.is_alive(newest.pid, newest.started_at)
+                then 'failed'
+            else newest.status
+        end,
+        (extract(epoch from newest.ended_at - newest.started_at) * 1000)::double precision,
+        newest.error,
+        newest.by_hand,
+        newest.request_id,
+        coalesce(newest.http_status, answer.http_status),
+        coalesce(newest.http_error, answer.http_error)
+    from (
+        (
+            select runs.*
+            from ops.schedule_runs as runs
+            where runs.schedule = history.name
+            order by runs.started_at desc
+            limit row_limit
+        )
+        union all
+        (
+            select runs.*
+            from ops.schedule_runs as runs
+            where history.name is null
+            order by runs.id desc
+            limit row_limit
+        )
+    ) as newest
+    left join lateral ops.http_answer(newest.request_id) as answer
+        on newest.http_status is null and newest.http_error is null
+    order by newest.started_at desc, newest.id desc;
+end
+$$;
+
+COMMENT ON FUNCTION ops.history(name text, row_limit integer) IS 'The newest runs of a schedule, or of all: when, how it ended, ms, what was answered.';
+
+CREATE FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- Return what pg_net heard of a request; nulls if it has not (yet), or has forgotten: answers are
+-- kept for some hours only.
+begin
+    if request_id is null or to_regclass('net._http_response') is null then
+        return;
+    end if;
+    select
+        response.status_code,
+        left(
+            case
+                when response.timed_out then 'no answer in time'
+                when response.status_code is null then coalesce(response.error_msg, 'no answer')
+            end, 500
+        )
+    into http_status, http_error
+    from net._http_response as response
+    where response.id = request_id
+    order by response.created desc
+    limit 1;
+end
+$$;
+
+COMMENT ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) IS 'HTTP status of the answer to a request of pg_net, or why there is none; nulls: not known.';
 
 CREATE FUNCTION ops.interval_s("interval" text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -826,6 +1449,51 @@ $_$;
 
 COMMENT ON FUNCTION ops.insert_signals(run ops.runs, outcome jsonb) IS 'Store the signals of an outcome under unique, cooldown and cap; returns the counts.';
 
+CREATE FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    -- Whether the statement that began a run is still going on: the same process, which has
+    -- neither become idle nor begun another statement since (pooled connections live on).
+    select exists (
+        select
+        from pg_catalog.pg_stat_activity as activity
+        where activity.pid = is_alive.pid
+            and coalesce(activity.backend_start, '-infinity') <= is_alive.started_at
+            and coalesce(activity.query_start, '-infinity') <= is_alive.started_at
+            and coalesce(activity.state, 'active') not like 'idle%'
+    );
+$$;
+
+COMMENT ON FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) IS 'Whether the process that began a run at an instant is still at it.';
+
+CREATE FUNCTION ops.keep_http_answers(schedule text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    -- Copy what pg_net heard of the last requests of a schedule into its history, before pg_net
+    -- forgets it. Called at the start of each run: a handful of rows.
+    update ops.schedule_runs
+    set http_status = answered.http_status, http_error = answered.http_error
+    from (
+        select latest.id, answer.http_status, answer.http_error
+        from (
+            select runs.id, runs.request_id, runs.http_status, runs.http_error
+            from ops.schedule_runs as runs
+            where runs.schedule = keep_http_answers.schedule and runs.request_id is not null
+            order by runs.started_at desc
+            limit 10
+        ) as latest
+        cross join lateral ops.http_answer(latest.request_id) as answer
+        where latest.http_status is null
+            and latest.http_error is null
+            and (answer.http_status is not null or answer.http_error is not null)
+    ) as answered
+    where schedule_runs.id = answered.id;
+$$;
+
+COMMENT ON FUNCTION ops.keep_http_answers(schedule text) IS 'Copy the answers to the last ten requests of a schedule into its history.';
+
 CREATE FUNCTION ops.keep_trader_version() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -902,6 +1570,138 @@ $$;
 
 COMMENT ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) IS 'What a tick dispatches: unfinished runs as a JSON array, oldest close first, bounded.';
 
+CREATE FUNCTION ops.list_numbers(numbers integer[], words text[] DEFAULT NULL::text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    -- Ascending numbers as people list them: "1, 3 and 9 to 17". `words`: what number 0, 1, …
+    -- is called. Three neighbours or more are a range.
+    with islands as (
+        select
+            min(numbered.number) as first,
+            max(numbered.number) as last
+        from (
+            select
+                number,
+                number - row_number() over (order by number) as island
+            from unnest(numbers) as number
+        ) as numbered
+        group by numbered.island
+    ),
+    named as (
+        select
+            item.place,
+            case
+                when islands.last - islands.first >= 2 then format(
+                    '%s to %s',
+                    coalesce(words[islands.first + 1], islands.first::text),
+                    coalesce(words[islands.last + 1], islands.last::text)
+                )
+                else coalesce(words[item.place + 1], item.place::text)
+            end as label
+        from islands
+        cross join lateral generate_series(
+            islands.first,
+            islands.last,
+            -- One item for a range, one each for one or two numbers.
+            case when islands.last - islands.first >= 2 then 61 else 1 end
+        ) as item (place)
+    ),
+    listed as (
+        select array_agg(named.label order by named.place) as labels
+        from named
+    )
+    select case
+        when cardinality(listed.labels) > 1 then
+            array_to_string(listed.labels[: cardinality(listed.labels) - 1], ', ')
+            || ' and ' || listed.labels[cardinality(listed.labels)]
+        else listed.labels[1]
+    end
+    from listed;
+$$;
+
+COMMENT ON FUNCTION ops.list_numbers(numbers integer[], words text[]) IS 'Numbers, or their words, as people list them: "1, 3 and 9 to 17".';
+
+CREATE FUNCTION ops.list_schedules() RETURNS TABLE(name text, timing text, timing_text text, time_zone text, next_runs timestamp with time zone[], last_run_at timestamp with time zone, last_status text, last_http_status integer, average_ms double precision, fail_streak integer, paused_until timestamp with time zone, reason text, command text, description text, overlap text, last_error text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- The rows of the view ops.schedules. Each schedule costs a few steps of an index, however long
+-- its history is: nothing here looks at more than its last hundred runs.
+begin
+    return query
+    select
+        timetable.name,
+        timetable.timing,
+        ops.timing_text(timetable.timing),
+        'UTC',
+        ops.next_runs(timetable.timing, greatest(now(), timetable.paused_until), 3),
+        newest.started_at,
+        newest.status,
+        asked.http_status,
+        lately.average_ms,
+        lately.fail_streak::integer,
+        pause.paused_until,
+        case when pause.paused_until is not null then timetable.pause_reason end,
+        timetable.command,
+        timetable.description,
+        timetable.overlap,
+        newest.error
+    from ops.timetable
+    cross join lateral (
+        select case when timetable.paused_until > now() then timetable.paused_until end
+    ) as pause (paused_until)
+    left join lateral (
+        select
+            runs.started_at,
+            case when dead.is_dead then 'failed' else runs.status end as status,
+            case when dead.is_dead then 'its process is gone' else runs.error end as error
+        from (
+            select latest.*
+            from ops.schedule_runs as latest
+            where latest.schedule = timetable.name
+            order by latest.started_at desc
+            limit 1
+        ) as runs
+        cross join lateral (
+            select runs.status = 'running' and not ops.is_alive(runs.pid, runs.started_at)
+        ) as dead (is_dead)
+    ) as newest on true
+    left join lateral (
+        select
+            avg(judged.took_ms) filter (where judged.status = 'succeeded') as average_ms,
+            count(*) filter (where judged.status = 'failed' and not judged.has_newer_success)
+                as fail_streak
+        from (
+            select
+                runs.status,
+                (extract(epoch from runs.ended_at - runs.started_at) * 1000)::double precision
+                    as took_ms,
+                bool_or(runs.status = 'succeeded') over (order by runs.started_at desc)
+                    as has_newer_success
+            from (
+                select latest.status, latest.started_at, latest.ended_at
+                from ops.schedule_runs as latest
+                where latest.schedule = timetable.name and latest.status <> 'skipped'
+                order by latest.started_at desc
+                limit 100
+            ) as runs
+        ) as judged
+    ) as lately on true
+    left join lateral (
+        select coalesce(runs.http_status, answer.http_status) as http_status
+        from ops.schedule_runs as runs
+        left join lateral ops.http_answer(runs.request_id) as answer on runs.http_status is null
+        where runs.schedule = timetable.name and runs.request_id is not null
+        order by runs.started_at desc
+        limit 1
+    ) as asked on true
+    order by timetable.name;
+end
+$$;
+
+COMMENT ON FUNCTION ops.list_schedules() IS 'Every schedule with its next and last run.';
+
 CREATE FUNCTION ops.list_traders(venue text, "interval" text, shard integer, shard_count integer, trader_id bigint) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -974,6 +1774,61 @@ $$;
 
 COMMENT ON FUNCTION ops.lock_claimed_run(run_id bigint, claim_token uuid) IS 'A run, locked, for the holder of its claim token; PT404, PT409.';
 
+CREATE TABLE ops.timetable (
+    name text NOT NULL,
+    timing text NOT NULL,
+    command text NOT NULL,
+    description text NOT NULL,
+    overlap text DEFAULT 'skip'::text NOT NULL,
+    paused_until timestamp with time zone,
+    pause_reason text,
+    CONSTRAINT timetable_command_is_bounded CHECK (((length(command) >= 1) AND (length(command) <= 1000))),
+    CONSTRAINT timetable_description_is_bounded CHECK ((length(description) <= 1000)),
+    CONSTRAINT timetable_name_is_a_word CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT timetable_overlap_is_known CHECK ((overlap = ANY (ARRAY['skip'::text, 'queue'::text]))),
+    CONSTRAINT timetable_pause_has_a_reason CHECK (((paused_until IS NULL) = (pause_reason IS NULL))),
+    CONSTRAINT timetable_pause_reason_is_1_to_500_characters CHECK (((length(pause_reason) >= 1) AND (length(pause_reason) <= 500))),
+    CONSTRAINT timetable_timing_is_cron_or_seconds CHECK (((timing ~ '^[^ ]+( [^ ]+){4}$'::text) OR (timing ~ '^every [0-9]+ s$'::text)))
+);
+
+COMMENT ON TABLE ops.timetable IS 'The page sql/schedules.sql as rows, and who is paused; change it by ops.apply, ops.pause, ops.resume. Read it as ops.schedules.';
+
+COMMENT ON COLUMN ops.timetable.name IS 'Name of the schedule, and of its job in cron.job.';
+
+COMMENT ON COLUMN ops.timetable.timing IS 'When it runs, UTC: a cron expression of five fields, or "every N s".';
+
+COMMENT ON COLUMN ops.timetable.command IS 'SQL that a run executes: one select or call.';
+
+COMMENT ON COLUMN ops.timetable.description IS 'Why the job exists.';
+
+COMMENT ON COLUMN ops.timetable.overlap IS 'What a run does that is due while the one before is under way: skip, or queue (wait).';
+
+COMMENT ON COLUMN ops.timetable.paused_until IS 'Runs before this instant are skipped, UTC; null: not paused. In the past: a pause that ended.';
+
+COMMENT ON COLUMN ops.timetable.pause_reason IS 'Why it is paused; null: not paused.';
+
+CREATE FUNCTION ops.lock_schedule(name text) RETURNS ops.timetable
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- Return a schedule, locked until the transaction ends, or refuse the name (PT404).
+declare
+    found_schedule ops.timetable;
+begin
+    select timetable.*
+    into found_schedule
+    from ops.timetable
+    where timetable.name = lock_schedule.name
+    for no key update;
+    if not found then
+        perform ops.refuse_unknown_schedule(name);
+    end if;
+    return found_schedule;
+end
+$$;
+
+COMMENT ON FUNCTION ops.lock_schedule(name text) IS 'A schedule, locked; PT404 for an unknown name.';
+
 CREATE TABLE public.tiers (
     id text NOT NULL,
     traders_max integer,
@@ -1021,6 +1876,67 @@ $$;
 
 COMMENT ON FUNCTION ops.lock_tier(user_id uuid) IS 'The tier of a user, with the profile locked.';
 
+CREATE FUNCTION ops.next_runs(timing text, after timestamp with time zone DEFAULT now(), runs_count integer DEFAULT 3) RETURNS timestamp with time zone[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+-- Return the next runs after an instant, ascending; fewer where no more come within 41 years
+-- (29 February is a given weekday at least once in 40). An impossible timing is refused (PT400).
+declare
+    step_s integer := ops.every_s(timing);
+    plan record;
+    after_utc timestamp := after at time zone 'UTC';
+    day date;
+    last_day date;
+    is_day boolean;
+    is_weekday boolean;
+    run_at timestamp;
+    found timestamptz[] := array[]::timestamptz[];
+begin
+    if not isfinite(after) then
+        return found;
+    end if;
+    if step_s is not null then
+        return array(
+            select date_bin(make_interval(secs => step_s), after, timestamptz 'epoch')
+                + make_interval(secs => step_s * place)
+            from generate_series(1, runs_count) as place
+        );
+    end if;
+    plan := ops.parse_cron(timing);
+    day := after_utc::date;
+    last_day := day + 41 * 366;
+    while day <= last_day loop
+        if extract(month from day)::integer <> all (plan.months) then
+            day := (date_trunc('month', day) + interval '1 month')::date;
+            continue;
+        end if;
+        is_day := extract(day from day)::integer = any (plan.days);
+        is_weekday := extract(dow from day)::integer = any (plan.weekdays);
+        if (is_day and is_weekday) or (plan.is_either and (is_day or is_weekday)) then
+            for hour in 0 .. 23 loop
+                continue when hour <> all (plan.hours)
+                    or day + make_interval(hours => hour + 1) <= after_utc;
+                foreach run_at in array array(
+                    select day + make_interval(hours => hour, mins => minute)
+                    from unnest(plan.minutes) as minute
+                ) loop
+                    continue when run_at <= after_utc;
+                    found := found || (run_at at time zone 'UTC');
+                    if cardinality(found) = runs_count then
+                        return found;
+                    end if;
+                end loop;
+            end loop;
+        end if;
+        day := day + 1;
+    end loop;
+    return found;
+end
+$$;
+
+COMMENT ON FUNCTION ops.next_runs(timing text, after timestamp with time zone, runs_count integer) IS 'The next runs of a timing (cron expression, UTC, or "every N s") after an instant, or PT400.';
+
 CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1031,7 +1947,13 @@ CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
 declare
+    -- Read once, not once a slot.
+    slots_max integer := ops.setting('catch_up_slots_max')::integer;
+    kept_since timestamptz := at - make_interval(
+        days => ops.setting('log_retention_days')::integer - 1
+    );
     due record;
+    missing timestamptz[];
     opened_count integer := 0;
 begin
     for due in
@@ -1045,25 +1967,28 @@ begin
         group by traders.venue, traders."interval"
         order by traders.venue, traders."interval"
     loop
-        opened_count := opened_count + ops.open_runs(
-            due.venue,
-            due."interval",
-            array(
-                select slot.closed_at
-                from generate_series(
-                    date_bin(due.length, at, timestamptz 'epoch')
-                    - due.length * (ops.setting('catch_up_slots_max')::integer - 1),
-                    at,
-                    due.length
-                ) as slot (closed_at)
-                where slot.closed_at >= due.since
-                    and slot.closed_at > at - make_interval(
-                        days => ops.setting('log_retention_days')::integer - 1
-                    )
-                order by slot.closed_at
-            ),
-            at
+        missing := array(
+            select slot.closed_at
+            from generate_series(
+                date_bin(due.length, at, timestamptz 'epoch') - due.length * (slots_max - 1),
+                at,
+                due.length
+            ) as slot (closed_at)
+            where slot.closed_at >= due.since
+                and slot.closed_at > kept_since
+                and not exists (
+                    select
+                    from ops.runs
+                    where runs.venue = due.venue
+                        and runs."interval" = due."interval"
+                        and runs.closed_at = slot.closed_at
+                        and runs.trader_id is null
+                )
+            order by slot.closed_at
         );
+        -- Most intervals have no new slot in most minutes; theirs need no lock and no count.
+        continue when cardinality(missing) = 0;
+        opened_count := opened_count + ops.open_runs(due.venue, due."interval", missing, at);
     end loop;
     return opened_count;
 end
@@ -1175,6 +2100,132 @@ $$;
 
 COMMENT ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) IS 'Make, or open again, the run of one trader for one slot; PT404 if there is no such trader.';
 
+CREATE FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+-- Return what the five fields of a cron expression stand for, or refuse it (PT400).
+-- `is_either`: day and weekday are both given, so one of them is enough. As in pg_cron a field
+-- that begins with * is not given, whatever follows: with */2 both must hold.
+declare
+    fields text[] := regexp_split_to_array(btrim(expression), '\s+');
+begin
+    if cardinality(fields) is distinct from 5 then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected five fields (minute hour day month weekday) or "every N s", was "%s"',
+                expression
+            ),
+            hint = '"* * * * *": each minute; "0 3 * * *": each day at 03:00; "every 5 s"';
+    end if;
+    minutes := ops.cron_field(fields[1], 'minute');
+    hours := ops.cron_field(fields[2], 'hour');
+    days := ops.cron_field(fields[3], 'day');
+    months := ops.cron_field(fields[4], 'month');
+    weekdays := ops.cron_field(fields[5], 'weekday');
+    is_either := left(fields[3], 1) <> '*' and left(fields[5], 1) <> '*';
+end
+$$;
+
+COMMENT ON FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) IS 'Minutes, hours, days, months and weekdays of a cron expression of five fields, or PT400.';
+
+CREATE FUNCTION ops.pause(name text, until timestamp with time zone, reason text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- Skip the runs of a schedule until an instant ('infinity': until ops.resume), and say so.
+-- What is under way ends. Refused: an unknown name (PT404), an instant that has passed, no
+-- reason (PT400). Pausing again replaces the pause.
+begin
+    perform ops.lock_schedule(name);
+    if (until > clock_timestamp()) is not true then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected an instant in the future, was %s',
+                coalesce(to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'null')
+            ),
+            hint = 'a time to come; ''infinity'' until somebody resumes it';
+    end if;
+    if (length(btrim(reason)) between 1 and 500) is not true then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected a reason of 1 to 500 characters, was %s',
+                case when btrim(reason) <> '' then length(reason) || ' long' else 'empty' end
+            ),
+            hint = 'whoever finds it paused wants to know why';
+    end if;
+    update ops.timetable
+    set paused_until = until, pause_reason = btrim(reason)
+    where timetable.name = pause.name;
+    return format(
+        '%s is paused until %s', name,
+        case
+            when isfinite(until)
+                then to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+            else 'it is resumed'
+        end
+    );
+end
+$$;
+
+COMMENT ON FUNCTION ops.pause(name text, until timestamp with time zone, reason text) IS 'Skip the runs of a schedule until an instant, for a reason; returns a sentence that says so.';
+
+CREATE FUNCTION ops.record_act(action text, object text, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Who: the user of the token if there is one, else whoever opened the session.
+    insert into ops.audit (who, via, action, object, before, after)
+    values (
+        coalesce(
+            nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', session_user
+        ),
+        coalesce(current_setting('application_name', true), ''),
+        action,
+        object,
+        before,
+        after
+    );
+$$;
+
+COMMENT ON FUNCTION ops.record_act(action text, object text, before jsonb, after jsonb) IS 'Write down in ops.audit who does what to which object, now.';
+
+CREATE FUNCTION ops.record_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Write a changed schedule or setting into ops.audit; an update that changes nothing is no change.
+declare
+    before jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+    after jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+begin
+    if before is not distinct from after then
+        return null;
+    end if;
+    perform ops.record_act(
+        case
+            when before is null then 'add'
+            when after is null then 'remove'
+            when before -> 'paused_until' is not distinct from after -> 'paused_until'
+                and before -> 'pause_reason' is not distinct from after -> 'pause_reason'
+                then 'change'
+            when after ->> 'paused_until' is null then 'resume'
+            else 'pause'
+        end,
+        format(
+            '%s %s',
+            case tg_table_name when 'timetable' then 'schedule' else 'setting' end,
+            coalesce(after, before) ->> 'name'
+        ),
+        before,
+        after
+    );
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION ops.record_change() IS 'Trigger after a change of ops.timetable or ops.settings: a row of ops.audit.';
+
 CREATE FUNCTION ops.refuse_empty_write() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1195,6 +2246,26 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.refuse_empty_write() IS 'Trigger after a user''s update or delete: PT404 if it touched no row.';
+
+CREATE FUNCTION ops.refuse_unknown_schedule(name text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- Raise PT404 for a name that is no schedule; the hint lists those there are.
+begin
+    raise sqlstate 'PT404' using
+        message = format('expected the name of a schedule, was %s', coalesce(name, 'null')),
+        hint = 'there are: ' || coalesce(
+            (
+                select string_agg(timetable.name, ', ' order by timetable.name)
+                from ops.timetable
+            ),
+            'none; apply sql/schedules.sql'
+        );
+end
+$$;
+
+COMMENT ON FUNCTION ops.refuse_unknown_schedule(name text) IS 'Raise PT404 for a name that is no schedule, with the names there are.';
 
 CREATE FUNCTION ops.rescue_runs(at timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1258,41 +2329,120 @@ $$;
 
 COMMENT ON FUNCTION ops.rescue_runs(at timestamp with time zone) IS 'Scheduled each minute: free runs whose lease ended, fail those beyond hope; returns how many.';
 
-CREATE FUNCTION ops.schedules_drift() RETURNS TABLE(name text, problem text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+CREATE FUNCTION ops.resume(name text) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO ''
-    AS $_$
--- Compare cron.job with the page sql/schedules.sql: missing, different, paused, unknown jobs.
--- Empty when they agree. Without pg_cron every job of the page is missing.
+    AS $$
+-- End the pause of a schedule, and say so; nothing changes if there was none. PT404: unknown name.
+-- What was missed is not run by this; the next run of `tick` finds the slots that are owed.
+declare
+    schedule ops.timetable := ops.lock_schedule(name);
 begin
-    if to_regclass('cron.job') is null then
-        return query
-        select schedules.name, 'missing: pg_cron is not installed in this database'
-        from ops.schedules;
-        return;
-    end if;
-    return query execute $query$
-        select
-            coalesce(page.name, job.jobname, 'job ' || job.jobid),
-            case
-                when job.jobid is null then 'missing'
-                when page.name is null then 'not on the page: ' || job.command
-                when not job.active then 'paused'
-                else format('differs: %s, %s', job.schedule, job.command)
-            end
-        from ops.schedules as page
-        full join (select * from cron.job where database = current_database()) as job
-            on job.jobname = page.name
-        where job.jobid is null
-            or page.name is null
-            or not job.active
-            or (job.schedule, job.command) is distinct from (page.schedule, page.command)
-        order by 1
-    $query$;
+    update ops.timetable
+    set paused_until = null, pause_reason = null
+    where timetable.name = resume.name
+        and timetable.paused_until is not null;
+    return format(
+        '%s %s; its next run is at %s', name,
+        case when schedule.paused_until > now() then 'goes on' else 'was not paused' end,
+        to_char(
+            (ops.next_runs(schedule.timing, now(), 1))[1] at time zone 'UTC',
+            'YYYY-MM-DD HH24:MI:SS "UTC"'
+        )
+    );
 end
-$_$;
+$$;
 
-COMMENT ON FUNCTION ops.schedules_drift() IS 'Jobs in cron.job that differ from sql/schedules.sql; empty when they agree.';
+COMMENT ON FUNCTION ops.resume(name text) IS 'End the pause of a schedule; returns a sentence with its next run.';
+
+CREATE PROCEDURE ops.run_now(IN name text, INOUT answer jsonb DEFAULT NULL::jsonb)
+    LANGUAGE plpgsql
+    AS $$
+-- Run a schedule once, now, in this session, also if it is paused. Returns the first row of its
+-- command as JSON; an error of the command is raised. Refused: an unknown name (PT404), a
+-- schedule whose run is under way (PT409; with overlap "queue" this waits for it).
+-- No `set` clause: it would forbid the commits.
+begin
+    call ops.run_schedule(name, true, answer);
+end
+$$;
+
+COMMENT ON PROCEDURE ops.run_now(IN name text, INOUT answer jsonb) IS 'Run a schedule once, now; returns the first row of its command: call ops.run_now(''tick'');';
+
+CREATE PROCEDURE ops.run_schedule(IN name text, IN by_hand boolean DEFAULT false, INOUT answer jsonb DEFAULT NULL::jsonb)
+    LANGUAGE plpgsql
+    AS $$
+-- What every job of pg_cron calls: run a schedule and write down how it went (ops.schedule_runs).
+-- "every N s" runs at each mark of this minute and ends with it: pg_cron calls again.
+-- Each step is committed, so that a run that dies leaves its row. A select is watched by an
+-- exception block; a call may commit, which such a block would forbid: if it fails, so does this
+-- procedure, and ops.close_dead_runs tells the tale. A failure is raised at the end, for pg_cron.
+-- Returns the first row of the command as JSON. No `set` clause: it would forbid the commits.
+declare
+    step_s integer;
+    mark timestamptz;
+    minute_end timestamptz := date_trunc('minute', clock_timestamp()) + interval '1 minute';
+    -- Longer than any run should take; pg_cron does not start another meanwhile.
+    patient_until timestamptz := clock_timestamp() + interval '10 minutes';
+    begun record;
+    failure text;
+    failure_code text;
+    last_failure text;
+begin
+    select ops.every_s(timetable.timing)
+    into step_s
+    from ops.timetable
+    where timetable.name = run_schedule.name;
+    mark := date_bin(make_interval(secs => step_s), clock_timestamp(), timestamptz 'epoch');
+    loop
+        loop
+            begun := ops.begin_run(name, by_hand, clock_timestamp() < patient_until);
+            commit;
+            exit when not begun.is_waiting;
+            perform pg_sleep(0.2);
+        end loop;
+        if begun.run_id is not null then
+            failure := null;
+            if begun.command ~* '^\s*call\s' then
+                -- A call that is written out may commit; one that is executed may not.
+                execute format(
+                    'create or replace procedure pg_temp.scheduled() language plpgsql as %L',
+                    'begin ' || rtrim(begun.command, E' \n;') || E'\n; end'
+                );
+                commit;
+                call pg_temp.scheduled();
+            else
+                begin
+                    -- All rows are made, the first is kept.
+                    execute format(
+                        E'select jsonb_agg(to_jsonb(found)) -> 0 from (%s\n) as found',
+                        rtrim(begun.command, E' \n;')
+                    )
+                    into answer;
+                exception
+                    when query_canceled or others then
+                        failure := sqlerrm;
+                        last_failure := failure;
+                        failure_code := sqlstate;
+                end;
+            end if;
+            perform ops.end_run(begun.run_id, failure, answer);
+            commit;
+        end if;
+        exit when by_hand or step_s is null or failure_code = '57014';
+        -- One mark after the other, also those that passed meanwhile: begin_run knows what to do.
+        mark := mark + make_interval(secs => step_s);
+        exit when mark >= minute_end or clock_timestamp() >= minute_end;
+        perform pg_sleep(extract(epoch from mark - clock_timestamp()));
+        commit;
+    end loop;
+    if failure_code is not null then
+        raise exception using errcode = failure_code, message = last_failure;
+    end if;
+end
+$$;
+
+COMMENT ON PROCEDURE ops.run_schedule(IN name text, IN by_hand boolean, INOUT answer jsonb) IS 'Run a schedule once, or at each of its seconds in this minute, and write down how it went.';
 
 CREATE FUNCTION ops.secret(name text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1463,6 +2613,93 @@ $$;
 
 COMMENT ON FUNCTION ops.tick(at timestamp with time zone) IS 'Scheduled each minute: make owed slots, call trigger_executions with all unfinished runs.';
 
+CREATE FUNCTION ops.timing_text(timing text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+-- Return a timing in plain English: "every minute", "every day at 03:00",
+-- "every 5 minutes of hours 9 to 17 on Monday to Friday". Times are UTC.
+declare
+    step_s integer := ops.every_s(timing);
+    plan record;
+    minute_step integer;
+    hour_step integer;
+    time_words text;
+    day_words text;
+    weekday_words text;
+    when_words text;
+begin
+    if step_s is not null then
+        return case step_s when 1 then 'every second' else format('every %s s', step_s) end;
+    end if;
+    plan := ops.parse_cron(timing);
+    minute_step := ops.even_step(plan.minutes, 60);
+    hour_step := ops.even_step(plan.hours, 24);
+
+    time_words := case
+        when minute_step = 1 then 'every minute'
+        when minute_step is not null then format('every %s minutes', minute_step)
+        when cardinality(plan.minutes) = 1
+            then format('at :%s', lpad(plan.minutes[1]::text, 2, '0'))
+        else 'at minutes ' || ops.list_numbers(plan.minutes)
+    end;
+    if hour_step = 1 then
+        time_words := case when minute_step is null then 'every hour ' else '' end || time_words;
+    elsif hour_step is not null and cardinality(plan.minutes) = 1 then
+        time_words := format('every %s hours %s', hour_step, time_words);
+    elsif cardinality(plan.minutes) * cardinality(plan.hours) <= 4 then
+        time_words := 'at ' || (
+            select regexp_replace(
+                string_agg(
+                    to_char(make_time(hour, minute, 0), 'HH24:MI'), ', ' order by hour, minute
+                ),
+                ', ([^,]*)$',
+                ' and \1'
+            )
+            from unnest(plan.hours) as hour
+            cross join unnest(plan.minutes) as minute
+        );
+    else
+        time_words := format('%s of hour%s %s', time_words,
+            case when cardinality(plan.hours) > 1 then 's' else '' end,
+            ops.list_numbers(plan.hours)
+        );
+    end if;
+
+    if cardinality(plan.days) < 31 then
+        day_words := format('day%s %s of the month',
+            case when cardinality(plan.days) > 1 then 's' else '' end,
+            ops.list_numbers(plan.days)
+        );
+    end if;
+    if cardinality(plan.weekdays) < 7 then
+        weekday_words := ops.list_numbers(plan.weekdays, array[
+            'Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'
+        ]);
+    end if;
+    if plan.is_either then
+        -- Null, so every day, if one of them is no limit.
+        when_words := 'on ' || day_words || ' or on ' || weekday_words;
+    elsif day_words is not null and weekday_words is not null then
+        when_words := format('on %s if it is %s', day_words, weekday_words);
+    else
+        when_words := 'on ' || coalesce(day_words, weekday_words);
+    end if;
+    return case when when_words is null and time_words like 'at %' then 'every day ' else '' end
+        || time_words
+        || coalesce(' ' || when_words, '')
+        || case
+            when cardinality(plan.months) = 12 then ''
+            else ' in ' || ops.list_numbers(plan.months, array[
+                null, 'January', 'February', 'March', 'April', 'May', 'June', 'July', 'August',
+                'September', 'October', 'November', 'December'
+            ])
+        end;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.timing_text(timing text) IS 'A timing (cron expression of five fields, or "every N s") in plain English, or PT400.';
+
 CREATE FUNCTION ops.to_ms(instant timestamp with time zone) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((EXTRACT(epoch FROM (instant AT TIME ZONE 'UTC'::text)) * (1000)::numeric))::bigint;
@@ -1497,6 +2734,9 @@ declare
     );
     logs_before timestamptz := now() - make_interval(
         days => ops.setting('log_retention_days')::integer
+    );
+    audit_before timestamptz := now() - make_interval(
+        days => ops.setting('audit_retention_days')::integer
     );
     deleted_count integer := 0;
     batch_count integer;
@@ -1551,6 +2791,34 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
+    delete from ops.schedule_runs
+    where schedule_runs.id in (
+        select oldest.id
+        from (
+            select candidates.id, candidates.started_at
+            from ops.schedule_runs as candidates
+            order by candidates.id
+            limit rows_max
+        ) as oldest
+        where oldest.started_at < logs_before
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
+    delete from ops.audit
+    where audit.id in (
+        select oldest.id
+        from (
+            select candidates.id, candidates.at
+            from ops.audit as candidates
+            order by candidates.id
+            limit rows_max
+        ) as oldest
+        where oldest.at < audit_before
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
     if to_regclass('cron.job_run_details') is not null then
         -- Never trimmed by pg_cron itself.
         execute
@@ -1599,6 +2867,19 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.unwrap_json(document jsonb, field text, kind text) IS 'A JSON argument of the wanted kind, unwrapped if it came as a string; else PT400.';
+
+CREATE FUNCTION ops.wanted_job(name text, timing text, OUT schedule text, OUT command text) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    -- What pg_cron has to run for a schedule. "every N s" is a job of every minute, too: the run
+    -- makes its own marks within the minute, which works with any version of pg_cron.
+    select
+        case when ops.every_s(timing) is null then timing else '* * * * *' end,
+        format('call ops.run_schedule(%L)', name);
+$$;
+
+COMMENT ON FUNCTION ops.wanted_job(name text, timing text, OUT schedule text, OUT command text) IS 'Cron expression and command of the job that pg_cron has to run for a schedule.';
 
 CREATE FUNCTION ops.watch_slots() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2050,6 +3331,45 @@ $$;
 
 COMMENT ON FUNCTION public.write_logs(rows jsonb) IS 'Service only. Append lines to ops.function_logs; returns {"inserted"}.';
 
+CREATE TABLE ops.audit (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text NOT NULL,
+    via text DEFAULT ''::text NOT NULL,
+    action text NOT NULL,
+    object text NOT NULL,
+    before jsonb,
+    after jsonb,
+    CONSTRAINT audit_action_is_known CHECK ((action = ANY (ARRAY['add'::text, 'change'::text, 'remove'::text, 'pause'::text, 'resume'::text, 'run_now'::text])))
+);
+
+COMMENT ON TABLE ops.audit IS 'Who changed which schedule or setting, when; written by triggers, kept audit_retention_days.';
+
+COMMENT ON COLUMN ops.audit.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.audit.at IS 'When, UTC.';
+
+COMMENT ON COLUMN ops.audit.who IS 'The signed-in user''s id, else the session''s role.';
+
+COMMENT ON COLUMN ops.audit.via IS 'Program that was used (application_name); may be empty.';
+
+COMMENT ON COLUMN ops.audit.action IS 'add, change, remove, pause, resume, run_now.';
+
+COMMENT ON COLUMN ops.audit.object IS 'What was changed: "schedule tick", "setting error_limit".';
+
+COMMENT ON COLUMN ops.audit.before IS 'The row before; null: there was none.';
+
+COMMENT ON COLUMN ops.audit.after IS 'The row after; null: it is gone.';
+
+ALTER TABLE ops.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ops.audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE ops.function_logs (
     id bigint NOT NULL,
     logged_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -2186,25 +3506,110 @@ ALTER TABLE ops.runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE ops.schedules (
-    name text NOT NULL,
+CREATE TABLE ops.schedule_runs (
+    id bigint NOT NULL,
     schedule text NOT NULL,
-    command text NOT NULL,
-    description text NOT NULL,
-    CONSTRAINT schedules_command_is_bounded CHECK (((length(command) >= 1) AND (length(command) <= 1000))),
-    CONSTRAINT schedules_name_is_a_word CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
-    CONSTRAINT schedules_schedule_has_five_fields CHECK ((schedule ~ '^[^ ]+( [^ ]+){4}$'::text))
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    status text NOT NULL,
+    error text,
+    request_id bigint,
+    http_status integer,
+    http_error text,
+    by_hand boolean DEFAULT false NOT NULL,
+    pid integer DEFAULT pg_backend_pid() NOT NULL,
+    CONSTRAINT schedule_runs_error_is_bounded CHECK ((length(error) <= 2000)),
+    CONSTRAINT schedule_runs_failed_has_an_error CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT schedule_runs_http_error_is_bounded CHECK ((length(http_error) <= 500)),
+    CONSTRAINT schedule_runs_running_has_no_end CHECK (((status = 'running'::text) = (ended_at IS NULL))),
+    CONSTRAINT schedule_runs_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
 );
 
-COMMENT ON TABLE ops.schedules IS 'The page sql/schedules.sql as rows; ops.schedules_drift() compares it with cron.job.';
+COMMENT ON TABLE ops.schedule_runs IS 'One row per run of a schedule, kept for log_retention_days; written by ops.run_schedule.';
 
-COMMENT ON COLUMN ops.schedules.name IS 'Name of the job in cron.job.';
+COMMENT ON COLUMN ops.schedule_runs.id IS 'Identity.';
 
-COMMENT ON COLUMN ops.schedules.schedule IS 'Cron expression, five fields, UTC.';
+COMMENT ON COLUMN ops.schedule_runs.schedule IS 'Name of the schedule.';
 
-COMMENT ON COLUMN ops.schedules.command IS 'SQL the job runs.';
+COMMENT ON COLUMN ops.schedule_runs.started_at IS 'When the run began, UTC.';
 
-COMMENT ON COLUMN ops.schedules.description IS 'Why the job exists.';
+COMMENT ON COLUMN ops.schedule_runs.ended_at IS 'When it ended, UTC; null: it runs, or died.';
+
+COMMENT ON COLUMN ops.schedule_runs.status IS 'running, succeeded, failed, or skipped: paused, or the one before was still under way.';
+
+COMMENT ON COLUMN ops.schedule_runs.error IS 'Why it failed or was skipped; null: neither.';
+
+COMMENT ON COLUMN ops.schedule_runs.request_id IS 'Request it sent (net._http_response.id), as its command returned it; null: none.';
+
+COMMENT ON COLUMN ops.schedule_runs.http_status IS 'HTTP status of the answer; null: none yet, or none came.';
+
+COMMENT ON COLUMN ops.schedule_runs.http_error IS 'Why no answer came; null: none is known.';
+
+COMMENT ON COLUMN ops.schedule_runs.by_hand IS 'Whether somebody asked for it (ops.run_now).';
+
+COMMENT ON COLUMN ops.schedule_runs.pid IS 'Process of Postgres that runs it.';
+
+ALTER TABLE ops.schedule_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ops.schedule_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW ops.schedules WITH (security_invoker='true') AS
+ SELECT listed.name,
+    listed.timing,
+    listed.timing_text,
+    listed.time_zone,
+    listed.next_runs,
+    listed.last_run_at,
+    listed.last_status,
+    listed.last_http_status,
+    listed.average_ms,
+    listed.fail_streak,
+    listed.paused_until,
+    listed.reason,
+    listed.command,
+    listed.description,
+    listed.overlap,
+    listed.last_error
+   FROM ops.list_schedules() listed(name, timing, timing_text, time_zone, next_runs, last_run_at, last_status, last_http_status, average_ms, fail_streak, paused_until, reason, command, description, overlap, last_error);
+
+COMMENT ON VIEW ops.schedules IS 'Every schedule with its next and last run; what differs from cron.job is in ops.diff().';
+
+COMMENT ON COLUMN ops.schedules.name IS 'Name.';
+
+COMMENT ON COLUMN ops.schedules.timing IS 'Cron expression of five fields, or "every N s".';
+
+COMMENT ON COLUMN ops.schedules.timing_text IS 'The same in plain English.';
+
+COMMENT ON COLUMN ops.schedules.time_zone IS 'Time zone of the timing: always UTC.';
+
+COMMENT ON COLUMN ops.schedules.next_runs IS 'The next three runs, UTC; of a paused one, after it.';
+
+COMMENT ON COLUMN ops.schedules.last_run_at IS 'When the newest run began, UTC; null: never.';
+
+COMMENT ON COLUMN ops.schedules.last_status IS 'running, succeeded, failed, skipped; null: never ran.';
+
+COMMENT ON COLUMN ops.schedules.last_http_status IS 'HTTP status of the last answer to a request of its runs; null: none is known.';
+
+COMMENT ON COLUMN ops.schedules.average_ms IS 'Mean ms of the runs that succeeded, of the last 100; null: none did.';
+
+COMMENT ON COLUMN ops.schedules.fail_streak IS 'Runs that failed since one succeeded, at most 100, count; skipped ones do not count.';
+
+COMMENT ON COLUMN ops.schedules.paused_until IS 'Paused until then, UTC; null: not paused.';
+
+COMMENT ON COLUMN ops.schedules.reason IS 'Why it is paused; null: not paused.';
+
+COMMENT ON COLUMN ops.schedules.command IS 'SQL that a run executes.';
+
+COMMENT ON COLUMN ops.schedules.description IS 'Why the schedule exists.';
+
+COMMENT ON COLUMN ops.schedules.overlap IS 'What a run does that is due while the one before is under way: skip, or queue.';
+
+COMMENT ON COLUMN ops.schedules.last_error IS 'Why the newest run failed or was skipped; null: it did not.';
 
 CREATE TABLE ops.settings (
     name text NOT NULL,
@@ -2597,6 +4002,9 @@ ALTER TABLE public.traders ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+ALTER TABLE ONLY ops.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY ops.function_logs
     ADD CONSTRAINT function_logs_pkey PRIMARY KEY (id);
 
@@ -2621,11 +4029,14 @@ ALTER TABLE ONLY ops.runs
 ALTER TABLE ONLY ops.runs
     ADD CONSTRAINT runs_slot_is_unique UNIQUE NULLS NOT DISTINCT (function, venue, "interval", closed_at, shard, trader_id);
 
-ALTER TABLE ONLY ops.schedules
-    ADD CONSTRAINT schedules_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY ops.schedule_runs
+    ADD CONSTRAINT schedule_runs_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY ops.timetable
+    ADD CONSTRAINT timetable_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY ops.traders_revision
     ADD CONSTRAINT traders_revision_pkey PRIMARY KEY (is_only);
@@ -2651,6 +4062,8 @@ ALTER TABLE ONLY public.trader_versions
 ALTER TABLE ONLY public.traders
     ADD CONSTRAINT traders_pkey PRIMARY KEY (id);
 
+CREATE INDEX audit_object_idx ON ops.audit USING btree (object, at DESC);
+
 CREATE INDEX function_logs_logged_at_idx ON ops.function_logs USING btree (logged_at);
 
 CREATE INDEX function_logs_run_id_idx ON ops.function_logs USING btree (run_id) WHERE (run_id IS NOT NULL);
@@ -2667,6 +4080,14 @@ CREATE INDEX runs_unfinished_idx ON ops.runs USING btree (closed_at) WHERE ((sta
 
 CREATE INDEX runs_venue_interval_closed_at_idx ON ops.runs USING btree (venue, "interval", closed_at DESC);
 
+CREATE INDEX schedule_runs_newest_idx ON ops.schedule_runs USING btree (schedule, started_at DESC);
+
+CREATE INDEX schedule_runs_not_skipped_idx ON ops.schedule_runs USING btree (schedule, started_at DESC) WHERE (status <> 'skipped'::text);
+
+CREATE INDEX schedule_runs_request_id_idx ON ops.schedule_runs USING btree (schedule, started_at DESC) WHERE (request_id IS NOT NULL);
+
+CREATE INDEX schedule_runs_running_idx ON ops.schedule_runs USING btree (schedule) WHERE (status = 'running'::text);
+
 CREATE INDEX profiles_tier_id_idx ON public.profiles USING btree (tier_id);
 
 CREATE INDEX signal_overflows_closed_at_idx ON public.signal_overflows USING btree (closed_at);
@@ -2682,6 +4103,10 @@ CREATE INDEX traders_enabled_venue_interval_idx ON public.traders USING btree (v
 CREATE INDEX traders_failing_idx ON public.traders USING btree (venue, "interval") WHERE (error_count > 0);
 
 CREATE INDEX traders_user_id_created_at_idx ON public.traders USING btree (user_id, created_at, id);
+
+CREATE TRIGGER settings_changes_are_recorded AFTER INSERT OR DELETE OR UPDATE ON ops.settings FOR EACH ROW EXECUTE FUNCTION ops.record_change();
+
+CREATE TRIGGER timetable_changes_are_recorded AFTER INSERT OR DELETE OR UPDATE ON ops.timetable FOR EACH ROW EXECUTE FUNCTION ops.record_change();
 
 CREATE TRIGGER profiles_tier_changes_lists AFTER UPDATE OF tier_id ON public.profiles FOR EACH ROW WHEN ((old.tier_id IS DISTINCT FROM new.tier_id)) EXECUTE FUNCTION ops.bump_traders_revision();
 
@@ -2739,6 +4164,8 @@ ALTER TABLE ONLY public.trader_versions
 ALTER TABLE ONLY public.traders
     ADD CONSTRAINT traders_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(user_id) ON DELETE CASCADE;
 
+ALTER TABLE ops.audit ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.function_logs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.local_secrets ENABLE ROW LEVEL SECURITY;
@@ -2749,9 +4176,11 @@ ALTER TABLE ops.run_errors ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.runs ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ops.schedules ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ops.schedule_runs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.timetable ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.traders_revision ENABLE ROW LEVEL SECURITY;
 
@@ -2787,7 +4216,7 @@ CREATE POLICY "users read their own traders" ON public.traders FOR SELECT TO aut
 
 CREATE POLICY "users switch their own traders" ON public.traders FOR UPDATE TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
-REVOKE ALL ON FUNCTION ops.apply_schedules(page jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.apply(page jsonb, dry_run boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.is_symbol(symbol text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.is_symbol(symbol text) TO authenticated;
@@ -2797,6 +4226,8 @@ REVOKE ALL ON FUNCTION ops.are_symbols(symbols text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.are_symbols(symbols text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops.are_symbols(symbols text[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops.begin_run(name text, by_hand boolean, is_patient boolean, OUT run_id bigint, OUT is_waiting boolean, OUT command text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.broadcast_signals() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.bump_traders_revision() FROM PUBLIC;
@@ -2805,19 +4236,41 @@ REVOKE ALL ON FUNCTION ops.bump_traders_revision_if_changed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.call_function(name text, body jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.check_command(command text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.check_outcome(outcome jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.check_page(page jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.check_trader_fields(trader jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean, is_enabled boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.close_dead_runs() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.cron_field(field text, name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.cron_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.diff(page jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.enforce_tier_quota() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.even_step(numbers integer[], size integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.every_s(timing text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.from_ms(instant_ms bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.guard_trader() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.history(name text, row_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.interval_s("interval" text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.interval_s("interval" text) TO authenticated;
@@ -2829,18 +4282,30 @@ GRANT ALL ON FUNCTION ops.is_close("interval" text, instant timestamp with time 
 
 REVOKE ALL ON FUNCTION ops.insert_signals(run ops.runs, outcome jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.keep_http_answers(schedule text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.keep_trader_version() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_numbers(numbers integer[], words text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_schedules() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_traders(venue text, "interval" text, shard integer, shard_count integer, trader_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.lock_claimed_run(run_id bigint, claim_token uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.lock_schedule(name text) FROM PUBLIC;
+
 GRANT SELECT ON TABLE public.tiers TO authenticated;
 GRANT SELECT ON TABLE public.tiers TO service_role;
 
 REVOKE ALL ON FUNCTION ops.lock_tier(user_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.next_runs(timing text, after timestamp with time zone, runs_count integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.open_due_slots(at timestamp with time zone) FROM PUBLIC;
 
@@ -2848,11 +4313,25 @@ REVOKE ALL ON FUNCTION ops.open_runs(venue text, "interval" text, closed_ats tim
 
 REVOKE ALL ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.pause(name text, until timestamp with time zone, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.record_act(action text, object text, before jsonb, after jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.record_change() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.refuse_empty_write() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.refuse_unknown_schedule(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.rescue_runs(at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.schedules_drift() FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.resume(name text) FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE ops.run_now(IN name text, INOUT answer jsonb) FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE ops.run_schedule(IN name text, IN by_hand boolean, INOUT answer jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.secret(name text) FROM PUBLIC;
 
@@ -2862,6 +4341,8 @@ REVOKE ALL ON FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) FROM 
 
 REVOKE ALL ON FUNCTION ops.tick(at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.timing_text(timing text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.to_ms(instant timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON PROCEDURE ops."trim"(IN batches_max integer) FROM PUBLIC;
@@ -2869,6 +4350,8 @@ REVOKE ALL ON PROCEDURE ops."trim"(IN batches_max integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.trim_batch(rows_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.unwrap_json(document jsonb, field text, kind text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.wanted_job(name text, timing text, OUT schedule text, OUT command text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.watch_slots() FROM PUBLIC;
 

@@ -16,13 +16,13 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Sequence
-from enum import StrEnum
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import FrameUnreadable
+from shared.market.feed import Feed as Feed
 from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 
@@ -31,14 +31,6 @@ VERSION = "1"
 COMPRESSION_LEVEL = 1
 # A frame of 10,000 symbols is 640 kB; anything larger is damage or an attack, not a frame.
 BODY_BYTES_MAX = 1_000_000
-
-
-class Feed(StrEnum):
-    """Where data came from; shown on every screen and row."""
-
-    LIVE = "live"
-    SIMULATED = "simulated"
-    REPLAY = "replay"
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -22,9 +22,11 @@ select is_empty(
     'each has an empty search_path, or a body bound when it was made'
 );
 select results_eq(
-    $$ select name from routines where prokind = 'p' $$,
-    $$ values ('ops."trim"(integer)') $$,
-    'the one procedure commits, which a search_path of its own would forbid'
+    $$ select name from routines where prokind = 'p' order by name $$,
+    $$ values
+        ('ops."trim"(integer)'), ('ops.run_now(text,jsonb)'),
+        ('ops.run_schedule(text,boolean,jsonb)') $$,
+    'the procedures commit, which a search_path of their own would forbid'
 );
 select is_empty(
     $$

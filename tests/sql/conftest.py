@@ -80,9 +80,9 @@ def _running(cluster: PostgresCluster) -> Iterator[None]:
         process.wait(READY_TIMEOUT_S)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A cluster of its own, whose files are gone afterwards."""
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Run a cluster of its own, whose files are gone afterwards."""
     # Not under pytest's folder: as root, Postgres' own user could not reach into that.
     folder = Path(tempfile.mkdtemp(prefix="closebell-sql-", dir="/var/tmp"))
     folder.chmod(0o711)
@@ -94,6 +94,13 @@ def server() -> Iterator[Server]:
             yield Server(cluster, itertools.count())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The cluster of the session."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,13 @@ as $$
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
 declare
+    -- Read once, not once a slot.
+    slots_max integer := ops.setting('catch_up_slots_max')::integer;
+    kept_since timestamptz := at - make_interval(
+        days => ops.setting('log_retention_days')::integer - 1
+    );
     due record;
+    missing timestamptz[];
     opened_count integer := 0;
 begin
     for due in
@@ -24,25 +30,28 @@ begin
         group by traders.venue, traders."interval"
         order by traders.venue, traders."interval"
     loop
-        opened_count := opened_count + ops.open_runs(
-            due.venue,
-            due."interval",
-            array(
-                select slot.closed_at
-                from generate_series(
-                    date_bin(due.length, at, timestamptz 'epoch')
-                    - due.length * (ops.setting('catch_up_slots_max')::integer - 1),
-                    at,
-                    due.length
-                ) as slot (closed_at)
-                where slot.closed_at >= due.since
-                    and slot.closed_at > at - make_interval(
-                        days => ops.setting('log_retention_days')::integer - 1
-                    )
-                order by slot.closed_at
-            ),
-            at
+        missing := array(
+            select slot.closed_at
+            from generate_series(
+                date_bin(due.length, at, timestamptz 'epoch') - due.length * (slots_max - 1),
+                at,
+                due.length
+            ) as slot (closed_at)
+            where slot.closed_at >= due.since
+                and slot.closed_at > kept_since
+                and not exists (
+                    select
+                    from ops.runs
+                    where runs.venue = due.venue
+                        and runs."interval" = due."interval"
+                        and runs.closed_at = slot.closed_at
+                        and runs.trader_id is null
+                )
+            order by slot.closed_at
         );
+        -- Most intervals have no new slot in most minutes; theirs need no lock and no count.
+        continue when cardinality(missing) = 0;
+        opened_count := opened_count + ops.open_runs(due.venue, due."interval", missing, at);
     end loop;
     return opened_count;
 end

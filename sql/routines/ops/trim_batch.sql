@@ -13,6 +13,9 @@ declare
     logs_before timestamptz := now() - make_interval(
         days => ops.setting('log_retention_days')::integer
     );
+    audit_before timestamptz := now() - make_interval(
+        days => ops.setting('audit_retention_days')::integer
+    );
     deleted_count integer := 0;
     batch_count integer;
 begin
@@ -62,6 +65,34 @@ begin
         where oldest.logged_at < logs_before
         order by oldest.logged_at
         limit rows_max
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
+    delete from ops.schedule_runs
+    where schedule_runs.id in (
+        select oldest.id
+        from (
+            select candidates.id, candidates.started_at
+            from ops.schedule_runs as candidates
+            order by candidates.id
+            limit rows_max
+        ) as oldest
+        where oldest.started_at < logs_before
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
+    delete from ops.audit
+    where audit.id in (
+        select oldest.id
+        from (
+            select candidates.id, candidates.at
+            from ops.audit as candidates
+            order by candidates.id
+            limit rows_max
+        ) as oldest
+        where oldest.at < audit_before
     );
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
