@@ -1,0 +1,111 @@
+create or replace function ops.read_logs(wanted jsonb default '{}')
+returns setof ops.log_lines
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+-- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
+-- "level" (and above), "run_ids": […], "trader_id", "symbol", "grep", "exclude": […] (regular
+-- expressions over ops.log_text, case counts), "after": {"lines", "errors"} (ids), "limit"}.
+-- Without "after" the newest `limit`, newest first; with it the oldest, by line_id.
+-- PT400 for what is not known or not possible; the hint names the key.
+declare
+    levels text[] := array['debug', 'info', 'warn', 'error'];
+    conditions text[] := '{}';
+    key text;
+    pattern text;
+    place integer;
+begin
+    for key in select * from jsonb_object_keys(wanted)
+    loop
+        if key <> all (array[
+            'sources', 'since', 'until', 'level', 'run_ids', 'trader_id', 'symbol', 'grep',
+            'exclude', 'after', 'limit'
+        ]) then
+            raise sqlstate 'PT400' using message = format('expected a filter, was %s', key),
+                hint = key;
+        end if;
+    end loop;
+    if wanted ? 'sources' then
+        conditions := conditions || format(
+            'source = any (%L::text[])',
+            array(select jsonb_array_elements_text(wanted -> 'sources'))
+        );
+    end if;
+    if wanted ? 'since' then
+        conditions := conditions || format(
+            'logged_at >= %L::timestamptz', (wanted ->> 'since')::timestamptz
+        );
+    end if;
+    if wanted ? 'until' then
+        conditions := conditions || format(
+            'logged_at < %L::timestamptz', (wanted ->> 'until')::timestamptz
+        );
+    end if;
+    if wanted ? 'level' then
+        place := array_position(levels, wanted ->> 'level');
+        if place is null then
+            raise sqlstate 'PT400' using
+                message = format(
+                    'expected debug, info, warn or error, was %s', wanted ->> 'level'
+                ),
+                hint = 'level';
+        end if;
+        if place > 1 then
+            -- In the words of the index on problems, where they fit.
+            conditions := conditions || format('level in (%s)', (
+                select string_agg(quote_literal(level), ', ')
+                from unnest(levels[place:]) as level
+            ));
+        end if;
+    end if;
+    if wanted ? 'run_ids' then
+        conditions := conditions || format(
+            'run_id = any (%L::bigint[])',
+            array(select jsonb_array_elements_text(wanted -> 'run_ids'))
+        );
+    end if;
+    if wanted ? 'trader_id' then
+        conditions := conditions || format('trader_id = %L::bigint', wanted ->> 'trader_id');
+    end if;
+    if wanted ? 'symbol' then
+        conditions := conditions || format('symbol = %L', wanted ->> 'symbol');
+    end if;
+    if wanted ? 'grep' then
+        perform '' ~ (wanted ->> 'grep');
+        conditions := conditions || format(
+            'ops.log_text(source, event, fields) ~ %L', wanted ->> 'grep'
+        );
+    end if;
+    for pattern in
+        select * from jsonb_array_elements_text(coalesce(wanted -> 'exclude', '[]'))
+    loop
+        perform '' ~ pattern;
+        conditions := conditions || format(
+            'ops.log_text(source, event, fields) !~ %L', pattern
+        );
+    end loop;
+    if wanted ? 'after' then
+        conditions := conditions || format(
+            '((part = ''lines'' and line_id > %L::bigint)'
+            ' or (part = ''errors'' and line_id > %L::bigint))',
+            coalesce(wanted #>> '{after,lines}', '0'), coalesce(wanted #>> '{after,errors}', '0')
+        );
+    end if;
+    return query execute format(
+        'select * from ops.log_lines where %s order by %s limit %L::bigint',
+        coalesce(nullif(array_to_string(conditions, ' and '), ''), 'true'),
+        case when wanted ? 'after' then 'line_id' else 'logged_at desc, line_id desc' end,
+        coalesce(wanted ->> 'limit', '100')
+    );
+exception
+    when invalid_regular_expression then
+        raise sqlstate 'PT400' using
+            message = format('expected a regular expression, %s', sqlerrm),
+            hint = 'grep';
+end
+$$;
+comment on function ops.read_logs(jsonb) is
+    'Lines of the log by source, time, level, run, trader, instrument and text.';
+revoke all on function ops.read_logs(jsonb) from public, anon, authenticated;
