@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typer
 
+from cli.logs import logs
 from cli.rules import app as rules_app
+from cli.runs import app as runs_app
 
 app = typer.Typer(
     help="Closebell: a rule you write once is checked on every symbol at every close.",
@@ -18,6 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(rules_app, name="rules")
+app.add_typer(runs_app, name="runs")
+app.command()(logs)
 
 
 def _show_version(asked: bool) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 HIDDEN = "[hidden]"
 SECRET_NAME = re.compile(
@@ -50,7 +50,7 @@ def remember_secrets(settings: BaseSettings) -> None:
     """Note every secret among these settings, so that it is hidden wherever it stands."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if isinstance(value, SecretStr):
+        if _is_secret(value):
             remember_values([value.get_secret_value()])
 
 
@@ -78,7 +78,7 @@ def hide_value(value: Any, name: str = "", depth: int = 0) -> Any:
         return value
     if SECRET_NAME.search(name):
         return HIDDEN
-    if isinstance(value, SecretStr) or depth > _DEPTH_MAX:
+    if _is_secret(value) or depth > _DEPTH_MAX:
         return HIDDEN
     if isinstance(value, str):
         return hide_text(value)
@@ -93,3 +93,8 @@ def hide_value(value: Any, name: str = "", depth: int = 0) -> Any:
     if isinstance(value, bytes | bytearray):
         return hide_text(bytes(value).decode(errors="replace"))
     return hide_text(str(value))
+
+
+def _is_secret(value: object) -> bool:
+    # pydantic's SecretStr; importing it would cost the command line a tenth of a second.
+    return hasattr(value, "get_secret_value")

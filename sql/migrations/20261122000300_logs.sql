@@ -78,6 +78,8 @@ create table ops.ticks (
         constraint ticks_error_is_bounded check (length(error) <= 2000),
     replied_at timestamptz,
     http_status integer,
+    function_ms float8
+        constraint ticks_function_ms_is_not_negative check (function_ms >= 0),
     reply_error text
         constraint ticks_reply_error_is_bounded check (length(reply_error) <= 2000)
 );
@@ -89,8 +91,11 @@ comment on column ops.ticks.run_ids is 'The unfinished runs it named to trigger_
 comment on column ops.ticks.request_id is
     'Its request (net._http_response.id); null: nothing was called.';
 comment on column ops.ticks.error is 'Why nothing was called although there was work; null: fine.';
-comment on column ops.ticks.replied_at is 'When the answer was stored, UTC; null: none yet.';
+comment on column ops.ticks.replied_at is
+    'When the request worker began to store the answer, UTC; null: none yet.';
 comment on column ops.ticks.http_status is 'HTTP status of the answer; null: none.';
+comment on column ops.ticks.function_ms is
+    'Milliseconds that trigger_executions says it took; null: unknown.';
 comment on column ops.ticks.reply_error is 'Why there was no HTTP answer; null: there was one.';
 alter table ops.ticks enable row level security;
 

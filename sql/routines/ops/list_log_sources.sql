@@ -11,18 +11,15 @@ stable
 security definer
 set search_path = ''
 as $$
-    -- Who can write a line: everything that ever does (a test compares with the functions there
-    -- are), and whoever else is in the table; with the warnings and errors among their lines.
+    -- The sources that are known, and whoever else is in the table; with the warnings and errors
+    -- among their lines.
     select
         coalesce(known.source, found.source),
         coalesce(found.lines_count, 0),
         coalesce(found.problems_count, 0),
         found.last_at,
         found.last_problem_at
-    from unnest(array[
-        'collector', 'trigger_executions', 'execute_traders', 'save_trader', 'preview_rule',
-        'explain_rule', 'backtest_rule', 'write_logs', 'functions', 'schedules', 'postgres'
-    ]) with ordinality as known (source, place)
+    from unnest(ops.log_sources()) with ordinality as known (source, place)
     full join (
         select
             log_lines.source,

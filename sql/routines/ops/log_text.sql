@@ -1,4 +1,6 @@
-create or replace function ops.log_text(source text, event text, fields jsonb)
+create or replace function ops.log_text(
+    source text, event text, trader_id bigint, symbol text, fields jsonb
+)
 returns text
 language sql
 immutable
@@ -10,12 +12,14 @@ as $$
         ' ',
         source,
         event,
+        'trader=' || trader_id,
+        'symbol=' || symbol,
         (
             select string_agg(field.key || '=' || coalesce(field.value, 'null'), ' ')
             from jsonb_each_text(fields) as field (key, value)
         )
     );
 $$;
-comment on function ops.log_text(text, text, jsonb) is
+comment on function ops.log_text(text, text, bigint, text, jsonb) is
     'A log line as text: source, event, key=value …; what --grep and --exclude are matched with.';
-revoke all on function ops.log_text(text, text, jsonb) from public, anon, authenticated;
+revoke all on function ops.log_text(text, text, bigint, text, jsonb) from public, anon, authenticated;

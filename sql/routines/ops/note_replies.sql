@@ -16,6 +16,8 @@ begin
     set
         replied_at = answers.created,
         http_status = answers.status_code,
+        -- The end of the function's own answer; an answer of somebody else has none.
+        function_ms = substring(answers.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$')::float8,
         reply_error = left(answers.error_msg, 2000)
     from net._http_response as answers
     where answers.id = ticks.request_id

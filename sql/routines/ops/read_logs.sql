@@ -6,13 +6,14 @@ security definer
 set search_path = ''
 as $$
 -- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
--- "level" (and above), "run_ids": […], "trader_id", "symbol", "grep", "exclude": […] (regular
--- expressions over ops.log_text, case counts), "after": {"lines", "errors"} (ids), "limit"}.
+-- "level" (and above), "run_ids": […], "trader_ids": […], "symbols": […], "grep", "exclude": […]
+-- (regular expressions over ops.log_text, case counts), "after": {"lines", "errors"} (ids),
+-- "limit"}.
 -- Without "after" the newest `limit`, newest first; with it the oldest, by line_id.
 -- PT400 for what is not known or not possible; the hint names the key.
 declare
     levels text[] := array['debug', 'info', 'warn', 'error'];
-    conditions text[] := '{}';
+    conditions text[] := array[]::text[];
     key text;
     pattern text;
     place integer;
@@ -20,7 +21,7 @@ begin
     for key in select * from jsonb_object_keys(wanted)
     loop
         if key <> all (array[
-            'sources', 'since', 'until', 'level', 'run_ids', 'trader_id', 'symbol', 'grep',
+            'sources', 'since', 'until', 'level', 'run_ids', 'trader_ids', 'symbols', 'grep',
             'exclude', 'after', 'limit'
         ]) then
             raise sqlstate 'PT400' using message = format('expected a filter, was %s', key),
@@ -28,6 +29,18 @@ begin
         end if;
     end loop;
     if wanted ? 'sources' then
+        for key in select * from jsonb_array_elements_text(wanted -> 'sources')
+        loop
+            if key <> all (ops.log_sources())
+                and not exists (
+                    select from ops.function_logs where function_logs.source = key
+                )
+            then
+                raise sqlstate 'PT400' using
+                    message = format('expected a function or another source, was %s', key),
+                    hint = '`closebell logs sources` lists them';
+            end if;
+        end loop;
         conditions := conditions || format(
             'source = any (%L::text[])',
             array(select jsonb_array_elements_text(wanted -> 'sources'))
@@ -66,16 +79,22 @@ begin
             array(select jsonb_array_elements_text(wanted -> 'run_ids'))
         );
     end if;
-    if wanted ? 'trader_id' then
-        conditions := conditions || format('trader_id = %L::bigint', wanted ->> 'trader_id');
+    if wanted ? 'trader_ids' then
+        conditions := conditions || format(
+            'trader_id = any (%L::bigint[])',
+            array(select jsonb_array_elements_text(wanted -> 'trader_ids'))
+        );
     end if;
-    if wanted ? 'symbol' then
-        conditions := conditions || format('symbol = %L', wanted ->> 'symbol');
+    if wanted ? 'symbols' then
+        conditions := conditions || format(
+            'symbol = any (%L::text[])',
+            array(select jsonb_array_elements_text(wanted -> 'symbols'))
+        );
     end if;
     if wanted ? 'grep' then
         perform '' ~ (wanted ->> 'grep');
         conditions := conditions || format(
-            'ops.log_text(source, event, fields) ~ %L', wanted ->> 'grep'
+            'ops.log_text(source, event, trader_id, symbol, fields) ~ %L', wanted ->> 'grep'
         );
     end if;
     for pattern in
@@ -83,7 +102,7 @@ begin
     loop
         perform '' ~ pattern;
         conditions := conditions || format(
-            'ops.log_text(source, event, fields) !~ %L', pattern
+            'ops.log_text(source, event, trader_id, symbol, fields) !~ %L', pattern
         );
     end loop;
     if wanted ? 'after' then

@@ -78,6 +78,7 @@ begin
                     ticks.request_id,
                     ticks.replied_at,
                     ticks.http_status,
+                    ticks.function_ms,
                     ticks.reply_error,
                     ticks.error
                 from ops.ticks
