@@ -44,6 +44,11 @@ class LogCursor:
         self._pending: deque[tuple[float, int, dict[str, int]]] = deque()
         self.gave_up_count = 0
 
+    @property
+    def seen_count(self) -> int:
+        """Return how many lines above the floor are known: a read must be able to hold more."""
+        return sum(map(len, self._seen.values()))
+
     def take(
         self, position: Position, ids: Iterable[tuple[str, int]], now_s: float, *, cut: bool
     ) -> set[tuple[str, int]]:
@@ -72,7 +77,7 @@ class LogCursor:
                 break
             self._pending.popleft()
             self._raise_floor(newest)
-        if sum(map(len, self._seen.values())) > SEEN_MAX:
+        if self.seen_count > SEEN_MAX:
             self.gave_up_count += 1
             self._raise_floor({part: max(ids, default=0) for part, ids in self._seen.items()})
 

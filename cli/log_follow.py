@@ -93,10 +93,12 @@ def _go_on(db: Connection, cursor: LogCursor, filters: Filters) -> Iterator[list
     look_every_s = LOOK_EVERY_S
     heard = True
     while True:
-        wanted = json.dumps(filters | {"after": cursor.floor, "limit": READ_LINES_MAX})
+        # What is above the floor comes again each time; there must be room for more.
+        limit = READ_LINES_MAX + cursor.seen_count
+        wanted = json.dumps(filters | {"after": cursor.floor, "limit": limit})
         found = fetch(db, _READ_AT, 0, wanted)
         rows = {(row["part"], row["line_id"]): row for row in found if row["line_id"] is not None}
-        cut = len(rows) >= READ_LINES_MAX
+        cut = len(rows) >= limit
         new = cursor.take(_position(found[0]), rows, time.monotonic(), cut=cut)
         if new:
             if not heard:

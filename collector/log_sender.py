@@ -40,12 +40,13 @@ class LogSender:
         now_s: Callable[[], float],
         *,
         first_pause_s: float = FIRST_PAUSE_S,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = f"{functions_url.rstrip('/')}/write_logs"
         self._secret = secret
         self._now_s = now_s
         self._first_pause_s = first_pause_s
-        self._http = httpx.AsyncClient(timeout=TIMEOUT)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
         self._queue = LogQueue()
         self._counts: Counter[str] = Counter()
         self._is_failing = False

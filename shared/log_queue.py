@@ -23,6 +23,7 @@ BATCH_LINES_MAX = 100
 # shall see a line within a second.
 BATCH_PAUSE_S = 0.3
 FIELD_CHARACTERS_MAX = 2_000
+DROPPED_EVENT = "lines_dropped"
 # Two hundred such lines fit into one signed call; a longer line is cut.
 LINE_BYTES_MAX = 4_000
 
@@ -77,17 +78,21 @@ class LogQueue:
             first = batch[0]
             fields = {"dropped_count": self._unreported}
             at_ms = datetime.fromisoformat(first["logged_at"]).timestamp() * 1000
-            line = make_line(at_ms, first["source"], "warning", "lines_dropped", fields)
+            line = make_line(at_ms, first["source"], "warning", DROPPED_EVENT, fields)
             batch.insert(0, line)
             self._unreported = 0
         return batch
 
     def put_back(self, batch: Sequence[Line]) -> None:
         """Return a batch that could not be sent to the front of the queue, as far as it fits."""
+        lines = list(batch)
+        if lines and lines[0]["event"] == DROPPED_EVENT:
+            # It is no line of anybody's: its count goes on.
+            self._unreported += lines.pop(0)["fields"]["dropped_count"]
         room = max(0, self._lines_max - len(self._lines))
         # The newest of them stay: what came before was also told on stdout.
-        kept = list(batch)[len(batch) - min(room, len(batch)) :]
-        self.drop(len(batch) - len(kept))
+        kept = lines[len(lines) - min(room, len(lines)) :]
+        self.drop(len(lines) - len(kept))
         self._lines.extendleft(reversed(kept))
 
 
