@@ -34,12 +34,15 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 class LogCursor:
     """What one reader has seen."""
 
-    def __init__(self, start: Position, recent: dict[str, Iterable[int]]) -> None:
-        """Begin after the lines there are; `recent` holds the newest ids of each part."""
+    def __init__(self, recent: dict[str, Iterable[int]], recent_max: int) -> None:
+        """Begin after the lines there are.
+
+        `recent` holds the newest ids of each part, all of them if they are fewer than `recent_max`.
+        """
         self._seen = {part: set(ids) for part, ids in recent.items()}
-        # What is older than all of these, and not visible yet, has been under way for long.
+        # What is older than so many lines, and not visible yet, has been under way for long.
         self.floor = {
-            part: min(ids) - 1 if ids else start.newest[part] for part, ids in self._seen.items()
+            part: min(ids) - 1 if len(ids) >= recent_max else 0 for part, ids in self._seen.items()
         }
         self._pending: deque[tuple[float, int, dict[str, int]]] = deque()
         self.gave_up_count = 0

@@ -84,7 +84,7 @@ def _begin(db: Connection, filters: Filters, lines_max: int) -> tuple[LogCursor,
     rows = fetch(db, _READ_AT, RECENT_IDS, wanted)
     first = rows[0]
     recent = {"lines": first["recent_lines"], "errors": first["recent_errors"]}
-    cursor = LogCursor(_position(first), recent)
+    cursor = LogCursor(recent, RECENT_IDS)
     return cursor, [row for row in rows if row["line_id"] is not None][::-1]
 
 

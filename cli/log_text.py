@@ -38,7 +38,7 @@ def document(line: Line) -> dict[str, Any]:
 def show_line(line: Line, colour: bool) -> str:
     """Return a line of text: time, level, source, run, event, key=value …
 
-    What --grep is matched with is this text without time, level and run (ops.log_text).
+    What --grep is matched with is this text without time, level and run (ops.read_logs).
     """
     level = line["level"]
     run = "" if line["run_id"] is None else f"run {line['run_id']}"

@@ -158,9 +158,12 @@ def _print(rows: list[dict[str, Any]], as_json: bool, colour: bool) -> None:
     if as_json:
         for row in rows:
             print_json(document(row))
-    else:
-        sys.stdout.write("".join(f"{show_line(row, colour)}\n" for row in rows))
-        sys.stdout.flush()
+        return
+    # Line by line: where output is not buffered, a reader that has gone is noticed at a write's
+    # beginning only.
+    for row in rows:
+        sys.stdout.write(f"{show_line(row, colour)}\n")
+    sys.stdout.flush()
 
 
 def _show_sources(as_json: bool) -> None:

@@ -1348,26 +1348,6 @@ $$;
 
 COMMENT ON FUNCTION ops.log_sources() IS 'The sources of log lines that are known by name.';
 
-CREATE FUNCTION ops.log_text(source text, event text, trader_id bigint, symbol text, fields jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
-    AS $$
-    -- A line as `closebell logs` prints it, from its source on: what --grep is matched with.
-    select concat_ws(
-        ' ',
-        source,
-        event,
-        'trader=' || trader_id,
-        'symbol=' || symbol,
-        (
-            select string_agg(field.key || '=' || coalesce(field.value, 'null'), ' ')
-            from jsonb_each_text(fields) as field (key, value)
-        )
-    );
-$$;
-
-COMMENT ON FUNCTION ops.log_text(source text, event text, trader_id bigint, symbol text, fields jsonb) IS 'A log line as text: source, event, key=value …; what --grep and --exclude are matched with.';
-
 CREATE FUNCTION ops.note_full_day(dropped integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1724,10 +1704,10 @@ COMMENT ON COLUMN ops.log_lines.line_id IS 'The id of its row there.';
 CREATE FUNCTION ops.read_logs(wanted jsonb DEFAULT '{}'::jsonb) RETURNS SETOF ops.log_lines
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 -- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
 -- "level" (and above), "run_ids": […], "trader_ids": […], "symbols": […], "grep", "exclude": […]
--- (regular expressions over ops.log_text, case counts), "after": {"lines", "errors"} (ids),
+-- (regular expressions over the line as it is printed, from its source on), "after": {"lines", "errors"} (ids),
 -- "limit"}.
 -- Without "after" the newest `limit`, newest first; with it the oldest, by line_id.
 -- PT400 for what is not known or not possible; the hint names the key.
@@ -1736,6 +1716,21 @@ declare
     conditions text[] := array[]::text[];
     key text;
     pattern text;
+    -- As `closebell logs` prints it. Not a routine of its own: called for each of 100,000 lines it
+    -- would take several times as long.
+    line_text text := $text$
+        concat_ws(
+            ' ',
+            source,
+            event,
+            'trader=' || trader_id,
+            'symbol=' || symbol,
+            (
+                select string_agg(field.key || '=' || coalesce(field.value, 'null'), ' ')
+                from jsonb_each_text(fields) as field (key, value)
+            )
+        )
+    $text$;
     place integer;
 begin
     for key in select * from jsonb_object_keys(wanted)
@@ -1813,17 +1808,13 @@ begin
     end if;
     if wanted ? 'grep' then
         perform '' ~ (wanted ->> 'grep');
-        conditions := conditions || format(
-            'ops.log_text(source, event, trader_id, symbol, fields) ~ %L', wanted ->> 'grep'
-        );
+        conditions := conditions || format('%s ~ %L', line_text, wanted ->> 'grep');
     end if;
     for pattern in
         select * from jsonb_array_elements_text(coalesce(wanted -> 'exclude', '[]'))
     loop
         perform '' ~ pattern;
-        conditions := conditions || format(
-            'ops.log_text(source, event, trader_id, symbol, fields) !~ %L', pattern
-        );
+        conditions := conditions || format('%s !~ %L', line_text, pattern);
     end loop;
     if wanted ? 'after' then
         conditions := conditions || format(
@@ -1844,7 +1835,7 @@ exception
             message = format('expected a regular expression, %s', sqlerrm),
             hint = 'grep';
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION ops.read_logs(wanted jsonb) IS 'Lines of the log by source, time, level, run, trader, instrument and text.';
 
@@ -3860,8 +3851,6 @@ REVOKE ALL ON FUNCTION ops.log_room(OUT lines_count bigint, OUT bytes_count bigi
 REVOKE ALL ON FUNCTION ops.log_schedule_failure() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.log_sources() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops.log_text(source text, event text, trader_id bigint, symbol text, fields jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.note_full_day(dropped integer) FROM PUBLIC;
 

@@ -66,7 +66,7 @@ def test_every_committed_line_is_shown_once(
         log.write(transaction)
         log.end(transaction, True)
     old = set(log.visible)
-    cursor = LogCursor(log.position(), {"lines": sorted(old)[-3:], "errors": []})
+    cursor = LogCursor({"lines": sorted(old)[-3:], "errors": []}, 3)
     shown: Counter[int] = Counter()
     now_s = 0.0
 
@@ -102,7 +102,7 @@ def test_every_committed_line_is_shown_once(
 
 def test_floor_rises_when_nothing_can_come_below_it_any_more() -> None:
     log = Log()
-    cursor = LogCursor(log.position(), {"lines": [], "errors": []})
+    cursor = LogCursor({"lines": [], "errors": []}, 3)
     slow, quick = log.begin(), log.begin()
     log.write(slow)
     log.write(quick)
@@ -116,9 +116,21 @@ def test_floor_rises_when_nothing_can_come_below_it_any_more() -> None:
     assert cursor.floor["lines"] == 2
 
 
+def test_line_under_way_at_the_start_is_shown() -> None:
+    log = Log()
+    slow, quick = log.begin(), log.begin()
+    log.write(slow)
+    log.write(quick)
+    log.end(quick, True)
+    cursor = LogCursor({"lines": [2], "errors": []}, 3)
+    log.end(slow, True)
+    rows = log.read(cursor.floor["lines"], 9)
+    assert cursor.take(log.position(), rows, 0.0, cut=False) == {("lines", 1)}
+
+
 def test_line_whose_transaction_has_no_number_yet_is_waited_for() -> None:
     log = Log()
-    cursor = LogCursor(log.position(), {"lines": [], "errors": []})
+    cursor = LogCursor({"lines": [], "errors": []}, 3)
     log.next_id += 1  # somebody has taken id 1 and nothing else
     quick = log.begin()
     log.write(quick)
@@ -132,8 +144,7 @@ def test_line_whose_transaction_has_no_number_yet_is_waited_for() -> None:
 
 def test_transaction_that_never_ends_is_given_up_with_a_count() -> None:
     position = Position(seen_before=1, next_transaction=9, newest={"lines": 10**6, "errors": 0})
-    cursor = LogCursor(position, {"lines": [], "errors": []})
-    cursor.floor["lines"] = 0
+    cursor = LogCursor({"lines": [], "errors": []}, 3)
     ids = [("lines", number) for number in range(1, SEEN_MAX + 2)]
     assert len(cursor.take(position, ids, 0.0, cut=False)) == SEEN_MAX + 1
     assert cursor.gave_up_count == 1
