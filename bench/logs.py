@@ -6,6 +6,7 @@ The command runs as a person runs it: a process of its own, its output on a term
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -74,11 +75,16 @@ def measure() -> list[Figure]:
         environment = {"DATABASE_URL": stack.dsn, "COLUMNS": "120"}
         with psycopg.connect(stack.dsn, autocommit=True) as db:
             db.execute(FILL, {"lines": LINES})
+            # Stored at once, a week of lines has filled today's room.
+            db.execute("delete from ops.log_days")
             db.execute("vacuum analyze ops.function_logs")
         delays_ms = follow_delays_ms(stack, environment)
         filters_ms = {words: run_ms(("logs", *words), environment) for words in FILTERS}
-        first_ms = [first_output_ms(("logs", "-f", "-n", "20"), environment) for _ in range(RUNS)]
+        first_ms = [first_output_ms(("logs", "-n", "20"), environment) for _ in range(RUNS)]
         runs_ms = [first_output_ms(("runs", "list"), environment) for _ in range(RUNS)]
+        before_s = _processor_s()
+        run_ms(("logs", "-n", "20"), environment)
+        processor_ms = (_processor_s() - before_s) / RUNS * 1000
     slowest = max(filters_ms, key=lambda words: filters_ms[words])
     p95_ms, first = percentile(delays_ms, 0.95), statistics.median(first_ms)
     runs = statistics.median(runs_ms)
@@ -119,7 +125,10 @@ def measure() -> list[Figure]:
             unit="ms",
             promise="< 300 ms",
             kept=first < 300,
-            conditions=f"start of `closebell logs -f` → first line, median of {RUNS}; {machine()}",
+            conditions=(
+                f"start of `closebell logs` → first line, median of {RUNS}; {processor_ms:.0f} ms"
+                f" of it are the command's own processor time; {machine()}"
+            ),
         ),
         Figure(
             name="runs_first_output",
@@ -171,6 +180,11 @@ def run_ms(words: Sequence[str], environment: dict[str, str]) -> float:
         )
         durations_ms.append((time.monotonic() - began_s) * 1000)
     return statistics.median(durations_ms)
+
+
+def _processor_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def first_output_ms(words: Sequence[str], environment: dict[str, str]) -> float:

@@ -57,7 +57,7 @@ def follow(filters: Filters, lines_max: int, tell: Tell) -> Iterator[list[Row]]:
     failures = 0
     while True:
         try:
-            with connected() as db, _stale_after_s(db):
+            with connected() as db, _losses_as_ours():
                 db.execute(f"listen {CHANNEL}".encode())
                 if cursor is None:
                     cursor, rows = _begin(db, filters, lines_max)
@@ -118,8 +118,8 @@ def _position(row: Row) -> Position:
 
 
 @contextmanager
-def _stale_after_s(db: Connection) -> Iterator[None]:
-    """Turn psycopg's errors into ours here, so that they end one attempt and not the command."""
+def _losses_as_ours() -> Iterator[None]:
+    """Turn a connection that is lost into our error, in one line."""
     try:
         yield
     except psycopg.OperationalError as error:
