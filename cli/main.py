@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typer
 
+from cli.logs import logs
 from cli.rules import app as rules_app
+from cli.runs import app as runs_app
 from cli.schedules import app as schedules_app
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 app.add_typer(rules_app, name="rules")
 app.add_typer(schedules_app, name="schedules")
+app.add_typer(runs_app, name="runs")
+app.command()(logs)
 
 
 def _show_version(asked: bool) -> None:

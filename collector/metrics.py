@@ -64,6 +64,8 @@ class StatusMetrics:
         yield _counter("redis_commands", "command", status.meter.commands)
         yield _counter("malformed", "kind", status.malformed.counts)
         yield _counter("pokes", "outcome", status.poker.counts)
+        lines = status.sender.counts
+        yield _counter("log_lines", "outcome", {key: lines[key] for key in ("sent", "dropped")})
         yield _counter("closes", "kind", closer.counts if closer else {})
         endings: dict[str, int] = {}
         for group in session.groups if session else []:

@@ -23,6 +23,7 @@ import uvloop
 from collector.actions import CloserConfig
 from collector.budget import check_budget, plan_commands
 from collector.clock import VenueClock, wall_ms, wall_s
+from collector.log_sender import LogSender
 from collector.malformed import MalformedLog
 from collector.metrics import build_app
 from collector.poke import Poker
@@ -33,6 +34,7 @@ from collector.status import Status
 from collector.universe import UniverseRule
 from collector.venues.binance.rest import BinanceRest
 from shared.errors import ClosebellError, ConfigError, FeedRefused, StoreUnavailable
+from shared.hidden import remember_secrets
 from shared.logs import configure_logs
 from shared.market.frame import Feed
 from shared.market.interval import Interval
@@ -42,6 +44,7 @@ from shared.store.meter import CommandMeter
 
 VENUE = "binance"
 FLUSH_TIMEOUT_S = 3.0
+LOG_FLUSH_TIMEOUT_S = 1.0
 # Waits between sessions that failed at their start: full jitter up to this, longer if told so.
 RETRY_MAX_S = 30.0
 REFUSED_WAIT_MAX_S = 3600.0
@@ -63,6 +66,9 @@ class Collector:
                 hint="compressed time exists only at a simulated or replayed venue",
             )
         self.settings = settings
+        self.sender = LogSender(
+            settings.functions_url, settings.function_secret.get_secret_value(), wall_s
+        )
         self.config = _session_config(settings, intervals)
         self.clock = VenueClock(speed)
         folder = settings.record_dir
@@ -105,6 +111,7 @@ class Collector:
             malformed=self.malformed,
             meter=self.meter,
             budget=self.budget,
+            sender=self.sender,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -115,6 +122,7 @@ class Collector:
                 tasks = [
                     group.create_task(server.serve()),
                     group.create_task(self.poker.run()),
+                    group.create_task(self.sender.run()),
                     group.create_task(self._follow()),
                 ]
                 await stop.wait()
@@ -183,6 +191,11 @@ class Collector:
         await self.rest.close()
         await self.store.close()
         log.info("collector_stopped", pending=self.publisher.pending_count)
+        # The last lines are the ones an operator looks for; what is not sent is on stdout.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOG_FLUSH_TIMEOUT_S):
+                await self.sender.flush()
+        await self.sender.close()
 
 
 class _HealthServer(uvicorn.Server):
@@ -248,6 +261,7 @@ def _first(errors: BaseExceptionGroup[ClosebellError]) -> ClosebellError:
 
 async def _main(settings: CollectorSettings) -> None:
     collector = Collector(settings)
+    configure_logs("collector", keep=collector.sender.keep)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -261,7 +275,9 @@ def main() -> int:
     configure_logs("collector")
     refusals: list[ClosebellError] = []
     try:
-        uvloop.run(_main(load_settings(CollectorSettings)))
+        settings = load_settings(CollectorSettings)
+        remember_secrets(settings)
+        uvloop.run(_main(settings))
     except* ConfigError as errors:
         refusals.append(_first(errors))
     for error in refusals:

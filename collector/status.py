@@ -12,6 +12,7 @@ import numpy as np
 
 from collector.budget import CommandBudget
 from collector.clock import VenueClock
+from collector.log_sender import LogSender
 from collector.malformed import MalformedLog
 from collector.poke import Poker
 from collector.publish import Publisher
@@ -44,6 +45,7 @@ class Status:
         malformed: MalformedLog,
         meter: CommandMeter,
         budget: CommandBudget,
+        sender: LogSender,
     ) -> None:
         self.venue = venue
         self.feed = feed
@@ -55,6 +57,7 @@ class Status:
         self.malformed = malformed
         self.meter = meter
         self.budget = budget
+        self.sender = sender
         self.session: Session | None = None
         self.sessions_count = 0
         self.last_error = ""
@@ -134,6 +137,7 @@ class Status:
             },
             "malformed": dict(self.malformed.counts),
             "pokes": dict(self.poker.counts),
+            "log_lines": self.sender.counts,
             "last_error": self.last_error,
         }
 

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from functions.health.handler import health
 from shared.errors import ClosebellError, ConfigError
+from shared.hidden import remember_secrets
 from shared.logs import configure_logs
 from shared.memory import keep_freed_memory
 from shared.settings import FunctionsSettings, load_settings
@@ -66,7 +67,9 @@ def _load() -> FunctionsSettings:
     configure_logs("functions")
     keep_freed_memory()
     try:
-        return load_settings(FunctionsSettings)
+        settings = load_settings(FunctionsSettings)
+        remember_secrets(settings)
+        return settings
     except ConfigError as error:
         # The host shows this line; a traceback would hide the name of the variable.
         sys.exit(f"functions: {error}")

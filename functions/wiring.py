@@ -25,6 +25,7 @@ from functions.rule_requests import RuleReader
 from functions.save_trader.handler import SaveTrader
 from functions.tokens import TokenVerifier
 from functions.trigger_executions.handler import TriggerExecutions
+from functions.write_logs.handler import WriteLogs
 from shared.rules import RuleLimits
 from shared.settings import FunctionsSettings
 from shared.store.database import Database
@@ -120,6 +121,9 @@ class Application:
                 ("POST", "preview_rule"): PreviewRule(reader),
                 ("POST", "explain_rule"): ExplainRule(reader),
                 ("POST", "backtest_rule"): BacktestRule(reader, self.log),
+                ("POST", "write_logs"): WriteLogs(
+                    self.database.write_logs, secret=secret, now_ms=now_ms
+                ),
             },
             log=self.log,
             dashboard_origin=settings.dashboard_origin,

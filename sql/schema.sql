@@ -643,6 +643,38 @@ $$;
 
 COMMENT ON FUNCTION ops.close_dead_runs() IS 'Write down as failed the runs whose process is gone; returns their count.';
 
+CREATE FUNCTION ops.count_lines(stored integer DEFAULT 0, bytes bigint DEFAULT 0, sampled integer DEFAULT 0, dropped integer DEFAULT 0) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Add to today's counts of log lines. Takes any row of today that no other writer holds, or makes
+-- one: a writer never waits for another's transaction.
+declare
+    today date := (clock_timestamp() at time zone 'UTC')::date;
+begin
+    update ops.log_days
+    set
+        lines_count = log_days.lines_count + stored,
+        bytes_count = log_days.bytes_count + bytes,
+        sampled_count = log_days.sampled_count + sampled,
+        dropped_count = log_days.dropped_count + dropped
+    where log_days.id = (
+        select free.id
+        from ops.log_days as free
+        where free.day = today
+        order by free.id
+        limit 1
+        for update skip locked
+    );
+    if not found then
+        insert into ops.log_days (day, lines_count, bytes_count, sampled_count, dropped_count)
+        values (today, stored, bytes, sampled, dropped);
+    end if;
+end
+$$;
+
+COMMENT ON FUNCTION ops.count_lines(stored integer, bytes bigint, sampled integer, dropped integer) IS 'Add to today''s counts of log lines, without waiting for other writers.';
+
 CREATE FUNCTION ops.create_profile() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -960,6 +992,73 @@ end
 $_$;
 
 COMMENT ON FUNCTION ops.every_s(timing text) IS 'Seconds of a timing "every N s", N dividing 60 (else PT400); null for a cron expression.';
+
+CREATE FUNCTION ops.find_slot(INOUT run_id bigint DEFAULT NULL::bigint, INOUT venue text DEFAULT NULL::text, INOUT "interval" text DEFAULT NULL::text, INOUT closed_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Complete what is known of a slot: that of a run, or the newest slot of a venue and interval, at
+-- a close if there is one. A close that nobody made a run for is a slot, too, as long as venue
+-- and interval are given or can only be one. PT404 if there is nothing like that; PT400 if the
+-- interval has no such close.
+declare
+    wanted_run alias for run_id;
+    found record;
+begin
+    if "interval" is not null and ops.interval_s("interval") is null then
+        raise sqlstate 'PT400' using
+            message = format('expected a kline interval, was %s', "interval"), hint = 'interval';
+    end if;
+    if closed_at is not null and "interval" is not null
+        and not ops.is_close("interval", closed_at)
+    then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected a close of %s, was %s', "interval",
+                to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            ),
+            hint = 'slot';
+    end if;
+    select
+        runs.id,
+        runs.venue,
+        runs."interval",
+        runs.closed_at
+    into found
+    from ops.runs
+    where (wanted_run is null or runs.id = wanted_run)
+        and (find_slot.venue is null or runs.venue = find_slot.venue)
+        and (find_slot."interval" is null or runs."interval" = find_slot."interval")
+        and (find_slot.closed_at is null or runs.closed_at = find_slot.closed_at)
+    order by
+        runs.closed_at desc,
+        -- Of slots that closed together the shortest: it is looked at most.
+        ops.interval_s(runs."interval"),
+        runs.id
+    limit 1;
+    if found.id is not null then
+        run_id := found.id;
+        venue := found.venue;
+        "interval" := found."interval";
+        closed_at := found.closed_at;
+        return;
+    end if;
+    if wanted_run is not null or closed_at is null or "interval" is null then
+        raise sqlstate 'PT404' using
+            message = format(
+                'expected %s, found none',
+                coalesce('run ' || wanted_run, nullif(concat_ws(
+                    ' ', 'a slot with a run of', venue, "interval",
+                    to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                ), 'a slot with a run of'), 'a run')
+            ),
+            hint = '`closebell runs list` shows those there are';
+    end if;
+    venue := coalesce(venue, 'binance');
+end
+$$;
+
+COMMENT ON FUNCTION ops.find_slot(INOUT run_id bigint, INOUT venue text, INOUT "interval" text, INOUT closed_at timestamp with time zone) IS 'The slot of a run, or the newest that is like what is given.';
 
 CREATE FUNCTION ops.from_ms(instant_ms bigint) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1514,6 +1613,17 @@ $$;
 
 COMMENT ON FUNCTION ops.keep_trader_version() IS 'Trigger after a trader is written: its history in trader_versions.';
 
+CREATE FUNCTION ops.line_bytes(fields jsonb) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+    -- What a line takes on disk: its fields, and 250 bytes for the other columns, the row's header
+    -- and its entries in the indexes (measured; tests/sql/log_caps.sql compares).
+    select pg_column_size(fields) + 250;
+$$;
+
+COMMENT ON FUNCTION ops.line_bytes(fields jsonb) IS 'Bytes a log line with these fields takes on disk.';
+
 CREATE FUNCTION ops.list_claimable_runs(at timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1569,6 +1679,59 @@ CREATE FUNCTION ops.list_claimable_runs(at timestamp with time zone) RETURNS jso
 $$;
 
 COMMENT ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) IS 'What a tick dispatches: unfinished runs as a JSON array, oldest close first, bounded.';
+
+CREATE FUNCTION ops.list_log_days() RETURNS TABLE(day date, lines_count bigint, bytes_count bigint, sampled_count bigint, dropped_count bigint, share double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- What was logged each day, newest first, and what was left out; `share` of what a day may
+    -- have, by lines or by bytes, whichever is more.
+    select
+        log_days.day,
+        sum(log_days.lines_count),
+        sum(log_days.bytes_count)::bigint,
+        sum(log_days.sampled_count),
+        sum(log_days.dropped_count),
+        greatest(
+            sum(log_days.lines_count)::float8 / ops.setting('log_rows_per_day_max')::integer,
+            sum(log_days.bytes_count)::float8
+            / (ops.setting('log_megabytes_per_day_max')::integer * 1000000.0)
+        )
+    from ops.log_days
+    group by log_days.day
+    order by log_days.day desc;
+$$;
+
+COMMENT ON FUNCTION ops.list_log_days() IS 'Each day''s log lines, their bytes, what was left out, and the share of the day''s room.';
+
+CREATE FUNCTION ops.list_log_sources() RETURNS TABLE(source text, lines_count bigint, problems_count bigint, last_at timestamp with time zone, last_problem_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- The sources that are known, and whoever else is in the table; with the warnings and errors
+    -- among their lines.
+    select
+        coalesce(known.source, found.source),
+        coalesce(found.lines_count, 0),
+        coalesce(found.problems_count, 0),
+        found.last_at,
+        found.last_problem_at
+    from unnest(ops.log_sources()) with ordinality as known (source, place)
+    full join (
+        select
+            log_lines.source,
+            count(*) as lines_count,
+            count(*) filter (where log_lines.level in ('warn', 'error')) as problems_count,
+            max(log_lines.logged_at) as last_at,
+            max(log_lines.logged_at) filter (where log_lines.level in ('warn', 'error'))
+                as last_problem_at
+        from ops.log_lines
+        group by log_lines.source
+    ) as found on found.source = known.source
+    order by known.place, found.source;
+$$;
+
+COMMENT ON FUNCTION ops.list_log_sources() IS 'Every source of log lines with its count of lines and of warnings and errors.';
 
 CREATE FUNCTION ops.list_numbers(numbers integer[], words text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1701,6 +1864,82 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.list_schedules() IS 'Every schedule with its next and last run.';
+
+CREATE VIEW ops.slots WITH (security_invoker='true') AS
+ SELECT runs.venue,
+    runs."interval",
+    runs.closed_at,
+        CASE
+            WHEN bool_or((runs.status = 'failed'::text)) THEN 'failed'::text
+            WHEN bool_or((runs.status = 'open'::text)) THEN 'open'::text
+            WHEN bool_or((runs.status = 'claimed'::text)) THEN 'claimed'::text
+            WHEN bool_and(runs.complete) THEN 'finished'::text
+            ELSE 'incomplete'::text
+        END AS status,
+    (count(*))::integer AS runs_count,
+    (count(*) FILTER (WHERE (runs.status = 'finished'::text)))::integer AS finished_count,
+    (sum(runs.traders_count))::integer AS traders_count,
+    (sum(runs.signals_count))::integer AS signals_count,
+    max(cardinality(runs.missing_instruments)) AS missing_count,
+    max(runs.attempt) AS attempt,
+    min(runs.origin) AS origin,
+    max(runs.finished_at) AS finished_at,
+    min(runs.id) AS first_run_id,
+    max(runs.error) AS error
+   FROM ops.runs
+  WHERE (runs.trader_id IS NULL)
+  GROUP BY runs.venue, runs."interval", runs.closed_at;
+
+COMMENT ON VIEW ops.slots IS 'The shards of each slot as one row; runs of one trader (by hand, after a save) are left out.';
+
+COMMENT ON COLUMN ops.slots.venue IS 'Venue id.';
+
+COMMENT ON COLUMN ops.slots."interval" IS 'Kline interval.';
+
+COMMENT ON COLUMN ops.slots.closed_at IS 'The slot, UTC.';
+
+COMMENT ON COLUMN ops.slots.status IS 'failed, open or claimed if any shard is; finished; incomplete: instruments are missing.';
+
+COMMENT ON COLUMN ops.slots.runs_count IS 'Shards, count.';
+
+COMMENT ON COLUMN ops.slots.finished_count IS 'Shards that are finished, count.';
+
+COMMENT ON COLUMN ops.slots.traders_count IS 'Traders evaluated, count; null: none yet.';
+
+COMMENT ON COLUMN ops.slots.signals_count IS 'Signals stored, count.';
+
+COMMENT ON COLUMN ops.slots.missing_count IS 'Instruments still missing, count.';
+
+COMMENT ON COLUMN ops.slots.attempt IS 'Claims of the shard that took most, count.';
+
+COMMENT ON COLUMN ops.slots.origin IS 'backfill if any shard was opened late, else live.';
+
+COMMENT ON COLUMN ops.slots.finished_at IS 'When signals were stored last, UTC; null: not yet.';
+
+COMMENT ON COLUMN ops.slots.first_run_id IS 'The smallest run id.';
+
+COMMENT ON COLUMN ops.slots.error IS 'Text of a failed attempt; null: none.';
+
+CREATE FUNCTION ops.list_slots("interval" text, since timestamp with time zone, only_unwell boolean, slots_max integer) RETURNS SETOF ops.slots
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Newest slots first. Unwell: not finished, made late, or finished more than 90 s after.
+    select slots.*
+    from ops.slots
+    where (list_slots."interval" is null or slots."interval" = list_slots."interval")
+        and slots.closed_at >= since
+        and (
+            not only_unwell
+            or slots.status <> 'finished'
+            or slots.origin <> 'live'
+            or slots.finished_at > slots.closed_at + interval '90 seconds'
+        )
+    order by slots.closed_at desc, ops.interval_s(slots."interval")
+    limit slots_max;
+$$;
+
+COMMENT ON FUNCTION ops.list_slots("interval" text, since timestamp with time zone, only_unwell boolean, slots_max integer) IS 'Slots of an interval (null: all) since a time, newest first; or only those that were unwell.';
 
 CREATE FUNCTION ops.list_traders(venue text, "interval" text, shard integer, shard_count integer, trader_id bigint) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1876,6 +2115,94 @@ $$;
 
 COMMENT ON FUNCTION ops.lock_tier(user_id uuid) IS 'The tier of a user, with the profile locked.';
 
+CREATE FUNCTION ops.log_position(recent_max integer DEFAULT 0, OUT seen_before bigint, OUT next_transaction bigint, OUT newest_line bigint, OUT newest_error bigint, OUT recent_lines bigint[], OUT recent_errors bigint[]) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Where a reader of the log is. Ids are given before their transactions end, so lines appear
+    -- out of order: every line up to `newest_*` is there for good once a later position's
+    -- seen_before (all transactions before it have ended) has reached this one's next_transaction.
+    -- recent_*: the newest ids, at most recent_max each, for a reader that begins.
+    select
+        pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+        coalesce((select max(function_logs.id) from ops.function_logs), 0),
+        coalesce((select max(run_errors.id) from ops.run_errors), 0),
+        array(
+            select function_logs.id
+            from ops.function_logs
+            order by function_logs.id desc
+            limit recent_max
+        ),
+        array(
+            select run_errors.id
+            from ops.run_errors
+            order by run_errors.id desc
+            limit recent_max
+        );
+$$;
+
+COMMENT ON FUNCTION ops.log_position(recent_max integer, OUT seen_before bigint, OUT next_transaction bigint, OUT newest_line bigint, OUT newest_error bigint, OUT recent_lines bigint[], OUT recent_errors bigint[]) IS 'Newest ids of the log and the transactions that may still add older ones, in one snapshot.';
+
+CREATE FUNCTION ops.log_room(OUT lines_count bigint, OUT bytes_count bigint, OUT lines_max integer, OUT bytes_max bigint) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- What today's lines take, and what they may.
+    select
+        coalesce(sum(log_days.lines_count), 0)::bigint,
+        coalesce(sum(log_days.bytes_count), 0)::bigint,
+        ops.setting('log_rows_per_day_max')::integer,
+        ops.setting('log_megabytes_per_day_max')::bigint * 1000000
+    from ops.log_days
+    where log_days.day = (clock_timestamp() at time zone 'UTC')::date;
+$$;
+
+COMMENT ON FUNCTION ops.log_room(OUT lines_count bigint, OUT bytes_count bigint, OUT lines_max integer, OUT bytes_max bigint) IS 'Log lines of today and their bytes, and how many of each there may be.';
+
+CREATE FUNCTION ops.log_schedule_failure() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- A scheduled run that failed is a line of the log, too, in the transaction that says so.
+declare
+    room record := ops.log_room();
+begin
+    if room.lines_count >= room.lines_max or room.bytes_count >= room.bytes_max then
+        perform ops.note_full_day(1);
+        return null;
+    end if;
+    insert into ops.function_logs (source, level, event, fields)
+    values (
+        'schedules', 'error', 'schedule_failed',
+        jsonb_strip_nulls(jsonb_build_object(
+            'schedule', new.schedule,
+            'started_at', new.started_at,
+            'error', left(new.error, 2000),
+            'request_id', new.request_id,
+            'http_status', new.http_status
+        ))
+    );
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION ops.log_schedule_failure() IS 'Trigger on ops.schedule_runs: one line for each run that failed.';
+
+CREATE FUNCTION ops.log_sources() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+    -- Whoever writes lines: the functions by name (a test compares with those there are),
+    -- functions for what belongs to none, collector, schedules, postgres.
+    select array[
+        'collector', 'trigger_executions', 'execute_traders', 'save_trader', 'preview_rule',
+        'explain_rule', 'backtest_rule', 'write_logs', 'functions', 'schedules', 'postgres'
+    ];
+$$;
+
+COMMENT ON FUNCTION ops.log_sources() IS 'The sources of log lines that are known by name.';
+
 CREATE FUNCTION ops.next_runs(timing text, after timestamp with time zone DEFAULT now(), runs_count integer DEFAULT 3) RETURNS timestamp with time zone[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -1936,6 +2263,92 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.next_runs(timing text, after timestamp with time zone, runs_count integer) IS 'The next runs of a timing (cron expression, UTC, or "every N s") after an instant, or PT400.';
+
+CREATE FUNCTION ops.note_full_day(dropped integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Count lines that were left out because the day is full, and say so in the log once a day; the
+-- count goes on in ops.log_days and is shown by `closebell logs`.
+declare
+    today date := (clock_timestamp() at time zone 'UTC')::date;
+    room record := ops.log_room();
+begin
+    perform ops.count_lines(dropped => dropped);
+    insert into ops.function_logs (source, level, event, fields, line_key)
+    values (
+        'postgres', 'warn', 'log_day_filled',
+        jsonb_build_object(
+            'day', today,
+            'lines', room.lines_count,
+            'lines_max', room.lines_max,
+            'bytes', room.bytes_count,
+            'bytes_max', room.bytes_max
+        ),
+        md5('log_day_filled ' || today)::uuid
+    )
+    on conflict (line_key) where line_key is not null do nothing;
+end
+$$;
+
+COMMENT ON FUNCTION ops.note_full_day(dropped integer) IS 'Count lines dropped because the day is full; the first time a day, a line says so.';
+
+CREATE FUNCTION ops.note_lines() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Once a statement, however many lines it stores: count them, and wake those who follow.
+declare
+    stored integer;
+    bytes bigint;
+begin
+    select
+        count(*),
+        sum(ops.line_bytes(new_lines.fields))
+    into stored, bytes
+    from new_lines;
+    if stored > 0 then
+        perform ops.count_lines(stored => stored, bytes => bytes);
+        perform pg_notify('closebell_logs', '');
+    end if;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION ops.note_lines() IS 'Trigger after lines are stored: count them for the day''s cap, wake `closebell logs -f`.';
+
+CREATE FUNCTION ops.note_replies(at timestamp with time zone DEFAULT now()) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+-- Keep what was answered to the calls of earlier ticks: the request worker forgets it after hours,
+-- or at a crash. Returns how many answers were new.
+declare
+    noted_count integer := 0;
+begin
+    if to_regclass('net._http_response') is null then
+        return 0;
+    end if;
+    update ops.ticks
+    set
+        replied_at = answers.created,
+        http_status = answers.status_code,
+        -- The end of the function's own answer; an answer of somebody else has none.
+        function_ms = substring(answers.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$')::float8,
+        reply_error = left(answers.error_msg, 2000)
+    from net._http_response as answers
+    where answers.id = ticks.request_id
+        -- The worker's table has no index but this one.
+        and answers.created > at - interval '10 minutes'
+        and ticks.request_id is not null
+        and ticks.replied_at is null
+        and ticks.fired_at > at - interval '10 minutes';
+    get diagnostics noted_count = row_count;
+    return noted_count;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.note_replies(at timestamp with time zone) IS 'Keep the answers to the calls of earlier ticks in ops.ticks; returns how many were new.';
 
 CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2169,6 +2582,257 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.pause(name text, until timestamp with time zone, reason text) IS 'Skip the runs of a schedule until an instant, for a reason; returns a sentence that says so.';
+
+CREATE TABLE ops.function_logs (
+    id bigint NOT NULL,
+    logged_at timestamp with time zone DEFAULT now() NOT NULL,
+    source text NOT NULL,
+    level text NOT NULL,
+    event text NOT NULL,
+    run_id bigint,
+    trader_id bigint,
+    fields jsonb DEFAULT '{}'::jsonb NOT NULL,
+    symbol text,
+    line_key uuid,
+    CONSTRAINT function_logs_event_is_1_to_200_characters CHECK (((length(event) >= 1) AND (length(event) <= 200))),
+    CONSTRAINT function_logs_fields_is_bounded CHECK ((pg_column_size(fields) <= 64000)),
+    CONSTRAINT function_logs_fields_is_object CHECK ((jsonb_typeof(fields) = 'object'::text)),
+    CONSTRAINT function_logs_level_is_known CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warn'::text, 'error'::text]))),
+    CONSTRAINT function_logs_source_is_1_to_100_characters CHECK (((length(source) >= 1) AND (length(source) <= 100))),
+    CONSTRAINT function_logs_symbol_is_1_to_80_characters CHECK (((length(symbol) >= 1) AND (length(symbol) <= 80)))
+);
+
+COMMENT ON TABLE ops.function_logs IS 'What functions and routines have to say to an operator; kept for log_retention_days.';
+
+COMMENT ON COLUMN ops.function_logs.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.function_logs.logged_at IS 'When the line was written, by its writer, UTC.';
+
+COMMENT ON COLUMN ops.function_logs.source IS 'Who writes: a function by its name, functions (none in particular), collector, schedules, postgres.';
+
+COMMENT ON COLUMN ops.function_logs.level IS 'debug, info, warn, error.';
+
+COMMENT ON COLUMN ops.function_logs.event IS 'What happened, as noun_verbed.';
+
+COMMENT ON COLUMN ops.function_logs.run_id IS 'The run it is about; null: none.';
+
+COMMENT ON COLUMN ops.function_logs.trader_id IS 'The trader it is about; null: none.';
+
+COMMENT ON COLUMN ops.function_logs.fields IS 'The rest, as an object of at most 64,000 bytes.';
+
+COMMENT ON COLUMN ops.function_logs.symbol IS 'The instrument it is about; null: none.';
+
+COMMENT ON COLUMN ops.function_logs.line_key IS 'Given by the writer, so that a batch that is sent again is stored once; null: not repeatable.';
+
+CREATE TABLE ops.run_errors (
+    id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    trader_id bigint NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT run_errors_code_is_1_to_100_characters CHECK (((length(code) >= 1) AND (length(code) <= 100))),
+    CONSTRAINT run_errors_message_is_bounded CHECK ((length(message) <= 1000))
+);
+
+COMMENT ON TABLE ops.run_errors IS 'A trader whose rule could not be evaluated in a run; one row however often the run is tried.';
+
+COMMENT ON COLUMN ops.run_errors.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.run_errors.run_id IS 'The run.';
+
+COMMENT ON COLUMN ops.run_errors.trader_id IS 'The trader.';
+
+COMMENT ON COLUMN ops.run_errors.code IS 'Error code (docs/errors.md).';
+
+COMMENT ON COLUMN ops.run_errors.message IS 'What was expected and what was found.';
+
+COMMENT ON COLUMN ops.run_errors.created_at IS 'When it was stored, UTC.';
+
+CREATE VIEW ops.log_lines WITH (security_invoker='true') AS
+ SELECT function_logs.logged_at,
+    function_logs.source,
+    function_logs.level,
+    function_logs.event,
+    function_logs.run_id,
+    function_logs.trader_id,
+    function_logs.symbol,
+    function_logs.fields,
+    'lines'::text AS part,
+    function_logs.id AS line_id
+   FROM ops.function_logs
+UNION ALL
+ SELECT run_errors.created_at AS logged_at,
+    'execute_traders'::text AS source,
+    'warn'::text AS level,
+    'trader_failed'::text AS event,
+    run_errors.run_id,
+    run_errors.trader_id,
+    NULL::text AS symbol,
+    jsonb_build_object('code', run_errors.code, 'message', run_errors.message) AS fields,
+    'errors'::text AS part,
+    run_errors.id AS line_id
+   FROM ops.run_errors;
+
+COMMENT ON VIEW ops.log_lines IS 'Every line of functions, collector, schedules and database, and each failed trader of a run.';
+
+COMMENT ON COLUMN ops.log_lines.logged_at IS 'When the line was written, by its writer, UTC.';
+
+COMMENT ON COLUMN ops.log_lines.source IS 'Who wrote it: see ops.function_logs.source.';
+
+COMMENT ON COLUMN ops.log_lines.level IS 'debug, info, warn, error.';
+
+COMMENT ON COLUMN ops.log_lines.event IS 'What happened, as noun_verbed.';
+
+COMMENT ON COLUMN ops.log_lines.run_id IS 'The run it is about; null: none.';
+
+COMMENT ON COLUMN ops.log_lines.trader_id IS 'The trader it is about; null: none.';
+
+COMMENT ON COLUMN ops.log_lines.symbol IS 'The instrument it is about; null: none.';
+
+COMMENT ON COLUMN ops.log_lines.fields IS 'The rest, as an object.';
+
+COMMENT ON COLUMN ops.log_lines.part IS 'lines (ops.function_logs) or errors (ops.run_errors).';
+
+COMMENT ON COLUMN ops.log_lines.line_id IS 'The id of its row there.';
+
+CREATE FUNCTION ops.read_logs(wanted jsonb DEFAULT '{}'::jsonb) RETURNS SETOF ops.log_lines
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+-- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
+-- "level" (and above), "run_ids": […], "trader_ids": […], "symbols": […], "grep", "exclude": […]
+-- (regular expressions over the line as it is printed, from its source on), "after": {"lines", "errors"} (ids),
+-- "limit"}.
+-- Without "after" the newest `limit`, newest first; with it the oldest, by line_id.
+-- PT400 for what is not known or not possible; the hint names the key.
+declare
+    levels text[] := array['debug', 'info', 'warn', 'error'];
+    conditions text[] := array[]::text[];
+    key text;
+    pattern text;
+    -- As `closebell logs` prints it. Not a routine of its own: called for each of 100,000 lines it
+    -- would take several times as long.
+    line_text text := $text$
+        concat_ws(
+            ' ',
+            source,
+            event,
+            'trader=' || trader_id,
+            'symbol=' || symbol,
+            (
+                select string_agg(field.key || '=' || coalesce(field.value, 'null'), ' ')
+                from jsonb_each_text(fields) as field (key, value)
+            )
+        )
+    $text$;
+    place integer;
+begin
+    for key in select * from jsonb_object_keys(wanted)
+    loop
+        if key <> all (array[
+            'sources', 'since', 'until', 'level', 'run_ids', 'trader_ids', 'symbols', 'grep',
+            'exclude', 'after', 'limit'
+        ]) then
+            raise sqlstate 'PT400' using message = format('expected a filter, was %s', key),
+                hint = key;
+        end if;
+    end loop;
+    if wanted ? 'sources' then
+        for key in select * from jsonb_array_elements_text(wanted -> 'sources')
+        loop
+            if key <> all (ops.log_sources())
+                and not exists (
+                    select from ops.function_logs where function_logs.source = key
+                )
+            then
+                raise sqlstate 'PT400' using
+                    message = format('expected a function or another source, was %s', key),
+                    hint = '`closebell logs sources` lists them';
+            end if;
+        end loop;
+        conditions := conditions || format(
+            'source = any (%L::text[])',
+            array(select jsonb_array_elements_text(wanted -> 'sources'))
+        );
+    end if;
+    if wanted ? 'since' then
+        conditions := conditions || format(
+            'logged_at >= %L::timestamptz', (wanted ->> 'since')::timestamptz
+        );
+    end if;
+    if wanted ? 'until' then
+        conditions := conditions || format(
+            'logged_at < %L::timestamptz', (wanted ->> 'until')::timestamptz
+        );
+    end if;
+    if wanted ? 'level' then
+        place := array_position(levels, wanted ->> 'level');
+        if place is null then
+            raise sqlstate 'PT400' using
+                message = format(
+                    'expected debug, info, warn or error, was %s', wanted ->> 'level'
+                ),
+                hint = 'level';
+        end if;
+        if place > 1 then
+            -- In the words of the index on problems, where they fit.
+            conditions := conditions || format('level in (%s)', (
+                select string_agg(quote_literal(level), ', ')
+                from unnest(levels[place:]) as level
+            ));
+        end if;
+    end if;
+    if wanted ? 'run_ids' then
+        conditions := conditions || format(
+            'run_id = any (%L::bigint[])',
+            array(select jsonb_array_elements_text(wanted -> 'run_ids'))
+        );
+    end if;
+    if wanted ? 'trader_ids' then
+        conditions := conditions || format(
+            'trader_id = any (%L::bigint[])',
+            array(select jsonb_array_elements_text(wanted -> 'trader_ids'))
+        );
+    end if;
+    if wanted ? 'symbols' then
+        conditions := conditions || format(
+            'symbol = any (%L::text[])',
+            array(select jsonb_array_elements_text(wanted -> 'symbols'))
+        );
+    end if;
+    if wanted ? 'grep' then
+        perform '' ~ (wanted ->> 'grep');
+        conditions := conditions || format('%s ~ %L', line_text, wanted ->> 'grep');
+    end if;
+    for pattern in
+        select * from jsonb_array_elements_text(coalesce(wanted -> 'exclude', '[]'))
+    loop
+        perform '' ~ pattern;
+        conditions := conditions || format('%s !~ %L', line_text, pattern);
+    end loop;
+    if wanted ? 'after' then
+        conditions := conditions || format(
+            '((part = ''lines'' and line_id > %L::bigint)'
+            ' or (part = ''errors'' and line_id > %L::bigint))',
+            coalesce(wanted #>> '{after,lines}', '0'), coalesce(wanted #>> '{after,errors}', '0')
+        );
+    end if;
+    return query execute format(
+        'select * from ops.log_lines where %s order by %s limit %L::bigint',
+        coalesce(nullif(array_to_string(conditions, ' and '), ''), 'true'),
+        case when wanted ? 'after' then 'line_id' else 'logged_at desc, line_id desc' end,
+        coalesce(wanted ->> 'limit', '100')
+    );
+exception
+    when invalid_regular_expression then
+        raise sqlstate 'PT400' using
+            message = format('expected a regular expression, %s', sqlerrm),
+            hint = 'grep';
+end
+$_$;
+
+COMMENT ON FUNCTION ops.read_logs(wanted jsonb) IS 'Lines of the log by source, time, level, run, trader, instrument and text.';
 
 CREATE FUNCTION ops.record_act(action text, object text, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -2504,6 +3168,159 @@ $$;
 
 COMMENT ON FUNCTION ops.setting(name text) IS 'Value of a row of ops.settings; PT500 if there is none.';
 
+CREATE FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer DEFAULT 200) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "errors_count",
+-- "errors", "lines_count", "lines"}. Ticks are those that named one of its runs, and the first
+-- after its close; lines are those of its runs, and those that name its close, oldest first.
+declare
+    ids bigint[] := array(
+        select runs.id
+        from ops.runs
+        where runs.venue = slot_story.venue
+            and runs."interval" = slot_story."interval"
+            and runs.closed_at = slot_story.closed_at
+        order by runs.trader_id nulls first, runs.shard
+    );
+    story jsonb;
+begin
+    perform ops.note_replies();
+    select jsonb_build_object(
+        'slot', jsonb_build_object(
+            'venue', venue, 'interval', "interval", 'closed_at', closed_at
+        ),
+        'is_missing', exists (
+            select
+            from ops.slots_missing
+            where slots_missing.venue = slot_story.venue
+                and slots_missing."interval" = slot_story."interval"
+                and slots_missing.closed_at = slot_story.closed_at
+        ),
+        'runs', (
+            select coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'run_id', runs.id,
+                        'shard', runs.shard,
+                        'shard_count', runs.shard_count,
+                        'trader_id', runs.trader_id,
+                        'origin', runs.origin,
+                        'status', runs.status,
+                        'attempt', runs.attempt,
+                        'opened_at', runs.opened_at,
+                        'claimed_at', runs.claimed_at,
+                        'claimed_by', runs.claimed_by,
+                        'finished_at', runs.finished_at,
+                        'feed', runs.feed,
+                        'frame_revision', runs.frame_revision,
+                        'complete', runs.complete,
+                        'missing_count', cardinality(runs.missing_instruments),
+                        'missing_instruments', to_jsonb(runs.missing_instruments[:20]),
+                        'traders_count', runs.traders_count,
+                        'signals_count', runs.signals_count,
+                        'stats', runs.stats,
+                        'error', runs.error
+                    )
+                    order by runs.trader_id nulls first, runs.shard
+                ),
+                '[]'
+            )
+            from ops.runs
+            where runs.id = any (ids)
+        ),
+        'ticks', (
+            select coalesce(jsonb_agg(to_jsonb(shown) order by shown.fired_at), '[]')
+            from (
+                select
+                    ticks.fired_at,
+                    ticks.opened_count,
+                    cardinality(ticks.run_ids) as named_count,
+                    (
+                        select count(*) from unnest(ticks.run_ids) as named (id)
+                        where named.id = any (ids)
+                    ) as named_of_slot_count,
+                    ticks.request_id,
+                    ticks.replied_at,
+                    ticks.http_status,
+                    ticks.function_ms,
+                    ticks.reply_error,
+                    ticks.error
+                from ops.ticks
+                where ticks.fired_at >= slot_story.closed_at
+                    and (
+                        ticks.run_ids && ids
+                        or ticks.fired_at < slot_story.closed_at + interval '60 seconds'
+                    )
+                order by ticks.fired_at
+                limit 20
+            ) as shown
+        ),
+        'errors_count', (
+            select count(*) from ops.run_errors where run_errors.run_id = any (ids)
+        ),
+        'errors', (
+            select coalesce(jsonb_agg(to_jsonb(shown) order by shown.trader_id), '[]')
+            from (
+                select
+                    run_errors.run_id,
+                    run_errors.trader_id,
+                    run_errors.code,
+                    run_errors.message
+                from ops.run_errors
+                where run_errors.run_id = any (ids)
+                order by run_errors.trader_id
+                limit 20
+            ) as shown
+        )
+    )
+    into story;
+
+    return story || (
+        with about as (
+            select function_logs.*
+            from ops.function_logs
+            where function_logs.run_id = any (ids)
+            union
+            select function_logs.*
+            from ops.function_logs
+            where function_logs.run_id is null
+                and function_logs.logged_at
+                between slot_story.closed_at - interval '10 seconds'
+                and slot_story.closed_at + interval '10 minutes'
+                and function_logs.fields ->> 'closed_at_ms' = ops.to_ms(closed_at)::text
+                and coalesce(function_logs.fields ->> 'interval', "interval") = "interval"
+            union
+            select function_logs.*
+            from ops.function_logs
+            where function_logs.event = 'slot_missed'
+                and function_logs.fields ->> 'slot' = format(
+                    '%s %s %s', venue, "interval",
+                    to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                )
+        )
+        select jsonb_build_object(
+            'lines_count', (select count(*) from about),
+            'lines', coalesce(
+                jsonb_agg(
+                    to_jsonb(shown) - 'id' - 'line_key' order by shown.logged_at, shown.id
+                ),
+                '[]'
+            )
+        )
+        from (
+            select about.*
+            from about
+            order by about.logged_at desc, about.id desc
+            limit lines_max
+        ) as shown
+    );
+end
+$$;
+
+COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, requests, runs, errors, log lines.';
+
 CREATE FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2578,11 +3395,12 @@ CREATE FUNCTION ops.tick(at timestamp with time zone DEFAULT now()) RETURNS json
 -- Once a minute: make the slots that are owed, then name everything unfinished to
 -- trigger_executions in one signed call. Twice in a minute, late, or not at all for a while:
 -- the same slots exist afterwards, and claims see to it that each is worked on once.
--- Returns {"opened", "dispatched", "request_id"}.
+-- What it did is kept in ops.ticks. Returns {"opened", "dispatched", "request_id"}.
 declare
     opened_count integer;
     runs jsonb;
     request_id bigint;
+    failure text;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('closebell.tick', 0)) then
         return jsonb_build_object('skipped', 'another tick is running');
@@ -2597,12 +3415,25 @@ begin
         exception
             -- The slots must stay whatever is wrong with the call; the next tick calls again.
             when others then
+                failure := sqlerrm;
                 perform ops.write_log(
                     'error', 'dispatch_failed',
                     jsonb_build_object('message', sqlerrm, 'code', sqlstate)
                 );
         end;
     end if;
+    perform ops.note_replies(at);
+    insert into ops.ticks (fired_at, opened_count, run_ids, request_id, error)
+    values (
+        at,
+        opened_count,
+        case
+            when request_id is null then '{}'
+            else array(select (named ->> 'run_id')::bigint from jsonb_array_elements(runs) as named)
+        end,
+        request_id,
+        left(failure, 2000)
+    );
     return jsonb_build_object(
         'opened', opened_count,
         'dispatched', case when request_id is null then 0 else jsonb_array_length(runs) end,
@@ -2805,6 +3636,17 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
+    delete from ops.ticks
+    where ticks.id in (
+        select oldest.id
+        from ops.ticks as oldest
+        where oldest.fired_at < logs_before
+        order by oldest.fired_at
+        limit rows_max
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
     delete from ops.audit
     where audit.id in (
         select oldest.id
@@ -2816,6 +3658,11 @@ begin
         ) as oldest
         where oldest.at < audit_before
     );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
+    delete from ops.log_days
+    where log_days.day < logs_before::date;
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
@@ -2918,11 +3765,23 @@ $$;
 COMMENT ON FUNCTION ops.watch_slots() IS 'Scheduled each minute: one warning a slot that is missing or unfinished; returns new ones.';
 
 CREATE FUNCTION ops.write_log(level text, event text, fields jsonb DEFAULT '{}'::jsonb, run_id bigint DEFAULT NULL::bigint, trader_id bigint DEFAULT NULL::bigint) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    insert into ops.function_logs (source, level, event, run_id, trader_id, fields)
-    values ('postgres', level, event, run_id, trader_id, fields);
+-- Append a line of the database itself. On a day that is full it is counted and left out.
+declare
+    room record := ops.log_room();
+begin
+    if room.lines_count >= room.lines_max or room.bytes_count >= room.bytes_max then
+        perform ops.note_full_day(1);
+        return;
+    end if;
+    insert into ops.function_logs (source, level, event, run_id, trader_id, symbol, fields)
+    values (
+        'postgres', level, event, run_id, trader_id, left(nullif(fields ->> 'symbol', ''), 80),
+        fields
+    );
+end
 $$;
 
 COMMENT ON FUNCTION ops.write_log(level text, event text, fields jsonb, run_id bigint, trader_id bigint) IS 'Append a line of the database itself to ops.function_logs.';
@@ -3281,44 +4140,119 @@ CREATE FUNCTION public.write_logs(rows jsonb) RETURNS jsonb
     SET search_path TO ''
     AS $$
 -- Append lines to ops.function_logs: [{"logged_at"?, "source", "level", "event", "run_id"?,
--- "trader_id"?, "fields"?}], at most 1,000; returns {"inserted"}.
+-- "trader_id"?, "symbol"?, "line_key"?, "fields"?}], at most 1,000; returns {"inserted",
+-- "sampled", "dropped"}. A line whose key is there already is stored once.
 -- Levels of Python's logging are understood (warning, critical). What is too long is cut: a log
 -- must not be lost because it has much to say.
+-- What is left out: of info and debug lines all but one in log_sample_info, log_sample_debug;
+-- from half a day's room on, debug and nine in ten of info; from four fifths on, info; when the
+-- day is full, all. The lines of a run are kept or left out together.
 declare
     given jsonb := ops.unwrap_json(rows, 'rows', 'array');
+    room record := ops.log_room();
+    sample_info integer := ops.setting('log_sample_info')::integer;
+    sample_debug integer := ops.setting('log_sample_debug')::integer;
     inserted_count integer;
+    sampled integer;
+    dropped integer;
 begin
     if jsonb_array_length(given) > 1000 then
         raise sqlstate 'PT400' using
             message = format('expected at most 1000 lines, was %s', jsonb_array_length(given)),
             hint = 'rows';
     end if;
-    insert into ops.function_logs (logged_at, source, level, event, run_id, trader_id, fields)
+    with read as (
+        select
+            coalesce(line.logged_at, now()) as logged_at,
+            left(coalesce(nullif(line.source, ''), 'unnamed'), 100) as source,
+            case lower(line.level)
+                when 'warning' then 'warn'
+                when 'critical' then 'error'
+                when 'exception' then 'error'
+                when 'notset' then 'debug'
+                else coalesce(lower(line.level), 'info')
+            end as level,
+            left(coalesce(nullif(line.event, ''), 'unnamed'), 200) as event,
+            line.run_id,
+            line.trader_id,
+            left(nullif(line.symbol, ''), 80) as symbol,
+            line.line_key,
+            case
+                when jsonb_typeof(line.fields) is distinct from 'object' then '{}'
+                when pg_column_size(line.fields) > 64000
+                then jsonb_build_object('cut', left(line.fields::text, 12000))
+                else line.fields
+            end as fields,
+            row_number() over () as place
+        from jsonb_to_recordset(given) as line (
+            logged_at timestamptz, source text, level text, event text, run_id bigint,
+            trader_id bigint, symbol text, line_key uuid, fields jsonb
+        )
+    ),
+    measured as (
+        select
+            read.*,
+            -- The share of the day's room that is used once this line is stored.
+            greatest(
+                (room.lines_count + read.place)::float8 / room.lines_max,
+                (room.bytes_count + sum(ops.line_bytes(read.fields)) over (order by read.place))
+                ::float8 / room.bytes_max
+            ) as share,
+            hashtextextended(
+                coalesce(read.run_id::text, read.line_key::text, read.fields::text), 0
+            ) & 2147483647 as lot
+        from read
+    ),
+    judged as (
+        select
+            measured.*,
+            case
+                when measured.share > 1 then 'dropped'
+                when measured.level = 'info' and measured.share > 0.8 then 'dropped'
+                when measured.level = 'debug' and measured.share > 0.5 then 'dropped'
+                when measured.level = 'info' and measured.lot
+                    % (case when measured.share > 0.5 then 10 * sample_info else sample_info end)
+                    <> 0 then 'sampled'
+                when measured.level = 'debug' and measured.lot % sample_debug <> 0 then 'sampled'
+                else 'stored'
+            end as fate
+        from measured
+    ),
+    stored as (
+        insert into ops.function_logs
+            (logged_at, source, level, event, run_id, trader_id, symbol, line_key, fields)
+        select
+            judged.logged_at,
+            judged.source,
+            judged.level,
+            judged.event,
+            judged.run_id,
+            judged.trader_id,
+            judged.symbol,
+            judged.line_key,
+            judged.fields
+        from judged
+        where judged.fate = 'stored'
+        order by judged.place
+        on conflict (line_key) where line_key is not null do nothing
+        returning function_logs.id
+    )
     select
-        coalesce(line.logged_at, now()),
-        left(coalesce(nullif(line.source, ''), 'unnamed'), 100),
-        case lower(line.level)
-            when 'warning' then 'warn'
-            when 'critical' then 'error'
-            when 'exception' then 'error'
-            when 'notset' then 'debug'
-            else coalesce(lower(line.level), 'info')
-        end,
-        left(coalesce(nullif(line.event, ''), 'unnamed'), 200),
-        line.run_id,
-        line.trader_id,
-        case
-            when jsonb_typeof(line.fields) is distinct from 'object' then '{}'
-            when pg_column_size(line.fields) > 64000
-            then jsonb_build_object('cut', left(line.fields::text, 12000))
-            else line.fields
-        end
-    from jsonb_to_recordset(given) as line (
-        logged_at timestamptz, source text, level text, event text, run_id bigint,
-        trader_id bigint, fields jsonb
+        (select count(*) from stored),
+        count(*) filter (where judged.fate = 'sampled'),
+        count(*) filter (where judged.fate = 'dropped')
+    into inserted_count, sampled, dropped
+    from judged;
+
+    if sampled > 0 then
+        perform ops.count_lines(sampled => sampled);
+    end if;
+    if dropped > 0 then
+        perform ops.note_full_day(dropped);
+    end if;
+    return jsonb_build_object(
+        'inserted', inserted_count, 'sampled', sampled, 'dropped', dropped
     );
-    get diagnostics inserted_count = row_count;
-    return jsonb_build_object('inserted', inserted_count);
 exception
     when check_violation or invalid_text_representation or invalid_datetime_format
         or datetime_field_overflow or numeric_value_out_of_range or invalid_parameter_value
@@ -3329,7 +4263,7 @@ exception
 end
 $$;
 
-COMMENT ON FUNCTION public.write_logs(rows jsonb) IS 'Service only. Append lines to ops.function_logs; returns {"inserted"}.';
+COMMENT ON FUNCTION public.write_logs(rows jsonb) IS 'Service only. Append lines to ops.function_logs; returns {"inserted", "sampled", "dropped"}.';
 
 CREATE TABLE ops.audit (
     id bigint NOT NULL,
@@ -3370,40 +4304,6 @@ ALTER TABLE ops.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE ops.function_logs (
-    id bigint NOT NULL,
-    logged_at timestamp with time zone DEFAULT now() NOT NULL,
-    source text NOT NULL,
-    level text NOT NULL,
-    event text NOT NULL,
-    run_id bigint,
-    trader_id bigint,
-    fields jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT function_logs_event_is_1_to_200_characters CHECK (((length(event) >= 1) AND (length(event) <= 200))),
-    CONSTRAINT function_logs_fields_is_bounded CHECK ((pg_column_size(fields) <= 64000)),
-    CONSTRAINT function_logs_fields_is_object CHECK ((jsonb_typeof(fields) = 'object'::text)),
-    CONSTRAINT function_logs_level_is_known CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warn'::text, 'error'::text]))),
-    CONSTRAINT function_logs_source_is_1_to_100_characters CHECK (((length(source) >= 1) AND (length(source) <= 100)))
-);
-
-COMMENT ON TABLE ops.function_logs IS 'What functions and routines have to say to an operator; kept for log_retention_days.';
-
-COMMENT ON COLUMN ops.function_logs.id IS 'Identity.';
-
-COMMENT ON COLUMN ops.function_logs.logged_at IS 'When the line was written, by its writer, UTC.';
-
-COMMENT ON COLUMN ops.function_logs.source IS 'Who writes: functions, postgres, ….';
-
-COMMENT ON COLUMN ops.function_logs.level IS 'debug, info, warn, error.';
-
-COMMENT ON COLUMN ops.function_logs.event IS 'What happened, as noun_verbed.';
-
-COMMENT ON COLUMN ops.function_logs.run_id IS 'The run it is about; null: none.';
-
-COMMENT ON COLUMN ops.function_logs.trader_id IS 'The trader it is about; null: none.';
-
-COMMENT ON COLUMN ops.function_logs.fields IS 'The rest, as an object of at most 64,000 bytes.';
-
 ALTER TABLE ops.function_logs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ops.function_logs_id_seq
     START WITH 1
@@ -3425,6 +4325,42 @@ COMMENT ON TABLE ops.local_secrets IS 'Secrets where Vault is absent (a laptop).
 COMMENT ON COLUMN ops.local_secrets.name IS 'Word by which ops.secret(name) asks.';
 
 COMMENT ON COLUMN ops.local_secrets.value IS 'The secret as text, 16 to 1,000 characters.';
+
+CREATE TABLE ops.log_days (
+    id bigint NOT NULL,
+    day date NOT NULL,
+    lines_count integer DEFAULT 0 NOT NULL,
+    bytes_count bigint DEFAULT 0 NOT NULL,
+    sampled_count integer DEFAULT 0 NOT NULL,
+    dropped_count integer DEFAULT 0 NOT NULL,
+    CONSTRAINT log_days_bytes_count_is_not_negative CHECK ((bytes_count >= 0)),
+    CONSTRAINT log_days_dropped_count_is_not_negative CHECK ((dropped_count >= 0)),
+    CONSTRAINT log_days_lines_count_is_not_negative CHECK ((lines_count >= 0)),
+    CONSTRAINT log_days_sampled_count_is_not_negative CHECK ((sampled_count >= 0))
+);
+
+COMMENT ON TABLE ops.log_days IS 'How much was logged on a day. A day has as many rows as there were writers at one moment, so that none waits for another; the sum over them is the day''s.';
+
+COMMENT ON COLUMN ops.log_days.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.log_days.day IS 'The day the lines were stored, UTC.';
+
+COMMENT ON COLUMN ops.log_days.lines_count IS 'Lines stored, count.';
+
+COMMENT ON COLUMN ops.log_days.bytes_count IS 'What they take with their index entries, bytes.';
+
+COMMENT ON COLUMN ops.log_days.sampled_count IS 'Lines left out by sampling, count.';
+
+COMMENT ON COLUMN ops.log_days.dropped_count IS 'Lines left out because the day was full, count.';
+
+ALTER TABLE ops.log_days ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ops.log_days_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE ops.outbox (
     id bigint NOT NULL,
@@ -3462,31 +4398,6 @@ ALTER TABLE ops.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE ops.run_errors (
-    id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    trader_id bigint NOT NULL,
-    code text NOT NULL,
-    message text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT run_errors_code_is_1_to_100_characters CHECK (((length(code) >= 1) AND (length(code) <= 100))),
-    CONSTRAINT run_errors_message_is_bounded CHECK ((length(message) <= 1000))
-);
-
-COMMENT ON TABLE ops.run_errors IS 'A trader whose rule could not be evaluated in a run; one row however often the run is tried.';
-
-COMMENT ON COLUMN ops.run_errors.id IS 'Identity.';
-
-COMMENT ON COLUMN ops.run_errors.run_id IS 'The run.';
-
-COMMENT ON COLUMN ops.run_errors.trader_id IS 'The trader.';
-
-COMMENT ON COLUMN ops.run_errors.code IS 'Error code (docs/errors.md).';
-
-COMMENT ON COLUMN ops.run_errors.message IS 'What was expected and what was found.';
-
-COMMENT ON COLUMN ops.run_errors.created_at IS 'When it was stored, UTC.';
 
 ALTER TABLE ops.run_errors ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ops.run_errors_id_seq
@@ -3772,6 +4683,55 @@ COMMENT ON COLUMN ops.slots_missing.attempt IS 'Claims so far, count; null: no r
 
 COMMENT ON COLUMN ops.slots_missing.error IS 'Text of the last failed attempt; null: none.';
 
+CREATE TABLE ops.ticks (
+    id bigint NOT NULL,
+    fired_at timestamp with time zone NOT NULL,
+    opened_count integer NOT NULL,
+    run_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    request_id bigint,
+    error text,
+    replied_at timestamp with time zone,
+    http_status integer,
+    function_ms double precision,
+    reply_error text,
+    CONSTRAINT ticks_error_is_bounded CHECK ((length(error) <= 2000)),
+    CONSTRAINT ticks_function_ms_is_not_negative CHECK ((function_ms >= (0)::double precision)),
+    CONSTRAINT ticks_opened_count_is_not_negative CHECK ((opened_count >= 0)),
+    CONSTRAINT ticks_reply_error_is_bounded CHECK ((length(reply_error) <= 2000)),
+    CONSTRAINT ticks_run_ids_are_bounded CHECK ((cardinality(run_ids) <= 10000))
+);
+
+COMMENT ON TABLE ops.ticks IS 'One row a tick: what it made, which runs it named in which request.';
+
+COMMENT ON COLUMN ops.ticks.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.ticks.fired_at IS 'When pg_cron fired it, UTC.';
+
+COMMENT ON COLUMN ops.ticks.opened_count IS 'Runs it made, count.';
+
+COMMENT ON COLUMN ops.ticks.run_ids IS 'The unfinished runs it named to trigger_executions.';
+
+COMMENT ON COLUMN ops.ticks.request_id IS 'Its request (net._http_response.id); null: nothing was called.';
+
+COMMENT ON COLUMN ops.ticks.error IS 'Why nothing was called although there was work; null: fine.';
+
+COMMENT ON COLUMN ops.ticks.replied_at IS 'When the request worker began to store the answer, UTC; null: none yet.';
+
+COMMENT ON COLUMN ops.ticks.http_status IS 'HTTP status of the answer; null: none.';
+
+COMMENT ON COLUMN ops.ticks.function_ms IS 'Milliseconds that trigger_executions says it took; null: unknown.';
+
+COMMENT ON COLUMN ops.ticks.reply_error IS 'Why there was no HTTP answer; null: there was one.';
+
+ALTER TABLE ops.ticks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ops.ticks_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE ops.traders_revision (
     is_only boolean DEFAULT true NOT NULL,
     revision bigint NOT NULL,
@@ -4011,6 +4971,9 @@ ALTER TABLE ONLY ops.function_logs
 ALTER TABLE ONLY ops.local_secrets
     ADD CONSTRAINT local_secrets_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY ops.log_days
+    ADD CONSTRAINT log_days_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY ops.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
@@ -4034,6 +4997,9 @@ ALTER TABLE ONLY ops.schedule_runs
 
 ALTER TABLE ONLY ops.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY ops.ticks
+    ADD CONSTRAINT ticks_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.timetable
     ADD CONSTRAINT timetable_pkey PRIMARY KEY (name);
@@ -4064,13 +5030,27 @@ ALTER TABLE ONLY public.traders
 
 CREATE INDEX audit_object_idx ON ops.audit USING btree (object, at DESC);
 
+CREATE UNIQUE INDEX function_logs_line_is_stored_once_idx ON ops.function_logs USING btree (line_key) WHERE (line_key IS NOT NULL);
+
 CREATE INDEX function_logs_logged_at_idx ON ops.function_logs USING btree (logged_at);
+
+CREATE INDEX function_logs_problems_idx ON ops.function_logs USING btree (logged_at) WHERE (level = ANY (ARRAY['warn'::text, 'error'::text]));
 
 CREATE INDEX function_logs_run_id_idx ON ops.function_logs USING btree (run_id) WHERE (run_id IS NOT NULL);
 
 CREATE UNIQUE INDEX function_logs_slot_missed_once_idx ON ops.function_logs USING btree (((fields ->> 'slot'::text))) WHERE (event = 'slot_missed'::text);
 
+CREATE INDEX function_logs_source_logged_at_idx ON ops.function_logs USING btree (source, logged_at);
+
+CREATE INDEX function_logs_symbol_idx ON ops.function_logs USING btree (symbol, logged_at) WHERE (symbol IS NOT NULL);
+
+CREATE INDEX function_logs_trader_id_idx ON ops.function_logs USING btree (trader_id, logged_at) WHERE (trader_id IS NOT NULL);
+
+CREATE INDEX log_days_day_idx ON ops.log_days USING btree (day);
+
 CREATE INDEX outbox_due_idx ON ops.outbox USING btree (next_attempt_at) WHERE (status = 'pending'::text);
+
+CREATE INDEX run_errors_created_at_idx ON ops.run_errors USING btree (created_at);
 
 CREATE INDEX run_errors_trader_id_idx ON ops.run_errors USING btree (trader_id, id DESC);
 
@@ -4088,6 +5068,10 @@ CREATE INDEX schedule_runs_request_id_idx ON ops.schedule_runs USING btree (sche
 
 CREATE INDEX schedule_runs_running_idx ON ops.schedule_runs USING btree (schedule) WHERE (status = 'running'::text);
 
+CREATE INDEX ticks_fired_at_idx ON ops.ticks USING btree (fired_at);
+
+CREATE INDEX ticks_unanswered_idx ON ops.ticks USING btree (request_id) WHERE ((request_id IS NOT NULL) AND (replied_at IS NULL));
+
 CREATE INDEX profiles_tier_id_idx ON public.profiles USING btree (tier_id);
 
 CREATE INDEX signal_overflows_closed_at_idx ON public.signal_overflows USING btree (closed_at);
@@ -4103,6 +5087,12 @@ CREATE INDEX traders_enabled_venue_interval_idx ON public.traders USING btree (v
 CREATE INDEX traders_failing_idx ON public.traders USING btree (venue, "interval") WHERE (error_count > 0);
 
 CREATE INDEX traders_user_id_created_at_idx ON public.traders USING btree (user_id, created_at, id);
+
+CREATE TRIGGER failure_is_logged_at_insert AFTER INSERT ON ops.schedule_runs FOR EACH ROW WHEN ((new.status = 'failed'::text)) EXECUTE FUNCTION ops.log_schedule_failure();
+
+CREATE TRIGGER failure_is_logged_at_update AFTER UPDATE OF status ON ops.schedule_runs FOR EACH ROW WHEN (((new.status = 'failed'::text) AND (old.status IS DISTINCT FROM 'failed'::text))) EXECUTE FUNCTION ops.log_schedule_failure();
+
+CREATE TRIGGER lines_are_noted AFTER INSERT ON ops.function_logs REFERENCING NEW TABLE AS new_lines FOR EACH STATEMENT EXECUTE FUNCTION ops.note_lines();
 
 CREATE TRIGGER settings_changes_are_recorded AFTER INSERT OR DELETE OR UPDATE ON ops.settings FOR EACH ROW EXECUTE FUNCTION ops.record_change();
 
@@ -4170,6 +5160,8 @@ ALTER TABLE ops.function_logs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.local_secrets ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.log_days ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.outbox ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.run_errors ENABLE ROW LEVEL SECURITY;
@@ -4179,6 +5171,8 @@ ALTER TABLE ops.runs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.schedule_runs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.ticks ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.timetable ENABLE ROW LEVEL SECURITY;
 
@@ -4248,6 +5242,8 @@ REVOKE ALL ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean,
 
 REVOKE ALL ON FUNCTION ops.close_dead_runs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.count_lines(stored integer, bytes bigint, sampled integer, dropped integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_field(field text, name text) FROM PUBLIC;
@@ -4263,6 +5259,8 @@ REVOKE ALL ON FUNCTION ops.enforce_tier_quota() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.even_step(numbers integer[], size integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.every_s(timing text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_slot(INOUT run_id bigint, INOUT venue text, INOUT "interval" text, INOUT closed_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.from_ms(instant_ms bigint) FROM PUBLIC;
 
@@ -4288,11 +5286,19 @@ REVOKE ALL ON FUNCTION ops.keep_http_answers(schedule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.keep_trader_version() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.line_bytes(fields jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_log_days() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_log_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_numbers(numbers integer[], words text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_schedules() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_slots("interval" text, since timestamp with time zone, only_unwell boolean, slots_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_traders(venue text, "interval" text, shard integer, shard_count integer, trader_id bigint) FROM PUBLIC;
 
@@ -4305,7 +5311,21 @@ GRANT SELECT ON TABLE public.tiers TO service_role;
 
 REVOKE ALL ON FUNCTION ops.lock_tier(user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.log_position(recent_max integer, OUT seen_before bigint, OUT next_transaction bigint, OUT newest_line bigint, OUT newest_error bigint, OUT recent_lines bigint[], OUT recent_errors bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.log_room(OUT lines_count bigint, OUT bytes_count bigint, OUT lines_max integer, OUT bytes_max bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.log_schedule_failure() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.log_sources() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.next_runs(timing text, after timestamp with time zone, runs_count integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.note_full_day(dropped integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.note_lines() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.note_replies(at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.open_due_slots(at timestamp with time zone) FROM PUBLIC;
 
@@ -4316,6 +5336,8 @@ REVOKE ALL ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_a
 REVOKE ALL ON FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.pause(name text, until timestamp with time zone, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.read_logs(wanted jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.record_act(action text, object text, before jsonb, after jsonb) FROM PUBLIC;
 
@@ -4336,6 +5358,8 @@ REVOKE ALL ON PROCEDURE ops.run_schedule(IN name text, IN by_hand boolean, INOUT
 REVOKE ALL ON FUNCTION ops.secret(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.setting(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) FROM PUBLIC;
 

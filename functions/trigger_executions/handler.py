@@ -28,6 +28,8 @@ from shared.runs import RunStatus
 
 # Each look at a frame is a Redis command; the poke normally makes the first one unnecessary.
 LOOK_EVERY_S = 1.0
+# Of a slot of many shards; the first is enough to find the others.
+RUN_IDS_TOLD_MAX = 20
 # A slot of a poke or by hand that needs no work any more, in the row's own words.
 DONE = "finished"
 
@@ -113,8 +115,13 @@ class TriggerExecutions:
         self, lane: Lane, results: dict[int, RunResult], *, wait_for_frames: bool
     ) -> None:
         for step in lane.steps:
+            watch = Stopwatch()
             try:
-                if wait_for_frames and step.waits and not await self._frame_came(lane, step):
+                came = True
+                if wait_for_frames and step.waits:
+                    came = await self._frame_came(lane, step)
+                self._tell(lane, step, watch.total_ms, by_tick=wait_for_frames, came=came)
+                if not came:
                     continue
                 started = await asyncio.gather(*(self._start(run) for run in step.runs))
             # Our own mistake in one lane must not cancel the others; it is logged, not hidden.
@@ -124,6 +131,21 @@ class TriggerExecutions:
                     RunResult(run_id=run.run_id, status=RunStatus.FAILED) for run in step.runs
                 ]
             results.update({result.run_id: result for result in started})
+
+    def _tell(self, lane: Lane, step: Step, waited_ms: float, *, by_tick: bool, came: bool) -> None:
+        """Say who started a slot and what it waited for: what its runs cannot know."""
+        run_ids = [run.run_id for run in step.runs]
+        self._log.line(
+            "info" if came else "warning",
+            "slot_started" if came else "frame_awaited",
+            run_id=run_ids[0],
+            run_ids=run_ids[:RUN_IDS_TOLD_MAX],
+            interval=str(lane.interval),
+            closed_at_ms=step.closed_at_ms,
+            by="tick" if by_tick else "poke",
+            already_finished=self._finished.contains_all(run_ids),
+            waited_ms=waited_ms,
+        )
 
     async def _start(self, run: RunCall) -> RunResult:
         if self._finished.contains_all([run.run_id]):

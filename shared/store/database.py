@@ -155,8 +155,11 @@ class Database:
         return _convert("store_trader", reply, dict[str, Any])
 
     async def write_logs(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append rows to ops.function_logs; none is a cheap way to warm the connection."""
-        await self._call("write_logs", {"rows": [dict(row) for row in rows]}, repeatable=False)
+        """Append rows to ops.function_logs; none is a cheap way to warm the connection.
+
+        Each row has a `line_key`, so that a batch whose answer was lost may be sent again.
+        """
+        await self._call("write_logs", {"rows": [dict(row) for row in rows]}, repeatable=True)
 
     async def connect(self) -> None:
         """Create the client, so that the first call does not pay for it."""

@@ -367,7 +367,7 @@ async def test_summary_of_a_run_reaches_the_log_table(world: World) -> None:
         assert time.monotonic() < deadline_s, "expected the summary in ops.function_logs"
         await world.frames.ping()
     assert rows[0]["fields"]["stats"].keys() >= {"claim_ms", "emit_ms"}
-    assert (rows[0]["level"], rows[0]["source"]) == ("info", "functions")
+    assert (rows[0]["level"], rows[0]["source"]) == ("info", "execute_traders")
 
 
 async def test_warm_run_costs_one_redis_command(world: World) -> None:

@@ -10,13 +10,13 @@ select is(
          "fields": {"code": "StaleData"}},
         {"source": "functions", "level": "info", "event": "run_finished"}
     ]'),
-    '{"inserted": 2}', 'two lines'
+    '{"inserted": 2, "sampled": 0, "dropped": 0}', 'two lines'
 );
 select is(
     public.write_logs(to_jsonb('[{"source": "s", "level": "error", "event": "e"}]'::text)),
-    '{"inserted": 1}', 'as a JSON string too'
+    '{"inserted": 1, "sampled": 0, "dropped": 0}', 'as a JSON string too'
 );
-select is(public.write_logs('[]'), '{"inserted": 0}', 'none');
+select is(public.write_logs('[]'), '{"inserted": 0, "sampled": 0, "dropped": 0}', 'none');
 select throws_ok(
     $$ select public.write_logs((select jsonb_agg('{}'::jsonb) from generate_series(1, 1001))) $$,
     'PT400', 'expected at most 1000 lines, was 1001'
@@ -29,7 +29,7 @@ select is(
             'text', (select string_agg(md5(n::text), '') from generate_series(1, 4000) as n)
         )
     ))),
-    '{"inserted": 1}', 'what is too long is cut, not lost'
+    '{"inserted": 1, "sampled": 0, "dropped": 0}', 'what is too long is cut, not lost'
 );
 reset role;
 select results_eq(

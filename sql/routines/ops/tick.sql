@@ -7,11 +7,12 @@ as $$
 -- Once a minute: make the slots that are owed, then name everything unfinished to
 -- trigger_executions in one signed call. Twice in a minute, late, or not at all for a while:
 -- the same slots exist afterwards, and claims see to it that each is worked on once.
--- Returns {"opened", "dispatched", "request_id"}.
+-- What it did is kept in ops.ticks. Returns {"opened", "dispatched", "request_id"}.
 declare
     opened_count integer;
     runs jsonb;
     request_id bigint;
+    failure text;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('closebell.tick', 0)) then
         return jsonb_build_object('skipped', 'another tick is running');
@@ -26,12 +27,25 @@ begin
         exception
             -- The slots must stay whatever is wrong with the call; the next tick calls again.
             when others then
+                failure := sqlerrm;
                 perform ops.write_log(
                     'error', 'dispatch_failed',
                     jsonb_build_object('message', sqlerrm, 'code', sqlstate)
                 );
         end;
     end if;
+    perform ops.note_replies(at);
+    insert into ops.ticks (fired_at, opened_count, run_ids, request_id, error)
+    values (
+        at,
+        opened_count,
+        case
+            when request_id is null then '{}'
+            else array(select (named ->> 'run_id')::bigint from jsonb_array_elements(runs) as named)
+        end,
+        request_id,
+        left(failure, 2000)
+    );
     return jsonb_build_object(
         'opened', opened_count,
         'dispatched', case when request_id is null then 0 else jsonb_array_length(runs) end,

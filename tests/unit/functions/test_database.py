@@ -191,11 +191,11 @@ REPEATABLE: list[Callable[[Database], Any]] = [
     lambda d: d.emit_signals(7, "token", outcome()),
     lambda d: d.fail_run(7, "token", "why"),
     lambda d: d.store_trader("u", {"id": 3}),
+    lambda d: d.write_logs([]),
 ]
 NOT_REPEATABLE: list[Callable[[Database], Any]] = [
     lambda d: d.claim_run(7, "host:1"),
     lambda d: d.store_trader("u", {"name": "new"}),
-    lambda d: d.write_logs([]),
 ]
 LOST = [httpx.ReadError("reset"), httpx.ReadTimeout("slow"), refusal("57P01", 500)]
 LOST += [httpx.Response(502, text="<html>")]

@@ -19,13 +19,14 @@ from starlette.responses import Response
 from functions import VERSION
 from functions.dispatch import Dispatcher
 from functions.finished_runs import RUNS_MAX, FinishedRuns
-from functions.function_log import QUEUE_LINES_MAX, FunctionLog
+from functions.function_log import FunctionLog
 from functions.health.handler import health
 from functions.ports import RunToStart
 from functions.rate_limit import RateLimiter
 from functions.router import function_name
 from functions.tokens import JWKS_REFRESH_S_MIN, TokenVerifier
 from shared.errors import StoreUnavailable, TooManyRequests, Unauthorized
+from shared.log_queue import QUEUE_LINES_MAX
 from shared.market.interval import Interval
 from shared.runs import RunStatus
 from shared.signing import verify
@@ -80,10 +81,12 @@ async def test_kept_log_batches_drops_over_its_bound_and_says_how_many() -> None
     for number in range(QUEUE_LINES_MAX + 5):
         log.line("warning", "thing_happened", number=number, run_id=3)
     await log.flush()
-    assert sum(len(batch) for batch in batches) == QUEUE_LINES_MAX
-    assert max(len(batch) for batch in batches) <= 100
-    first = batches[0][0]
-    assert first["fields"] == {"number": 0, "dropped_lines": 5}
+    assert sum(len(batch) for batch in batches) == QUEUE_LINES_MAX + 1
+    assert max(len(batch) for batch in batches) <= 101
+    told, first = batches[0][:2]
+    assert (told["event"], told["level"]) == ("lines_dropped", "warn")
+    assert told["fields"] == {"dropped_count": 5}
+    assert first["fields"] == {"number": 0}
     assert (first["level"], first["run_id"], first["trader_id"]) == ("warn", 3, None)
     assert first["logged_at"].startswith("2025-10-09T08:54:00.5")
     json.dumps(batches)
@@ -98,9 +101,10 @@ async def test_kept_log_survives_a_database_that_is_away() -> None:
     database.errors.clear()
     log.line("error", "kept", api_token="secret")
     await log.flush()
-    (row,) = database.logs
+    told, row = database.logs
+    assert (told["event"], told["fields"]) == ("lines_dropped", {"dropped_count": 1})
     assert row["event"] == "kept"
-    assert row["fields"] == {"api_token": "[hidden]", "dropped_lines": 1}
+    assert row["fields"] == {"api_token": "[hidden]"}
 
 
 async def test_line_that_is_not_kept_stays_on_stdout() -> None:

@@ -1,0 +1,1 @@
+"""write_logs: stores the log lines of a part that does not reach Postgres, the collector."""
