@@ -22,6 +22,7 @@ select tap.emit_at(
     ))
 );
 select ops.write_log('info', 'line_written');
+select ops.raise_incident('backup_overdue', 'backup', 'warn', 'a warning');
 insert into ops.local_secrets (name, value) values ('a_secret', 'sixteen characters');
 insert into ops.runs (venue, "interval", closed_at, origin)
 values ('binance', '1m', tap.slot(9), 'live');

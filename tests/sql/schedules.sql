@@ -8,7 +8,7 @@ select results_eq(
         ('rescue_runs', '* * * * *', 'select ops.rescue_runs();'),
         ('tick', '* * * * *', 'select ops.tick();'),
         ('trim', '17 * * * *', 'call ops.trim();'),
-        ('watch_slots', '* * * * *', 'select ops.watch_slots();') $$,
+        ('watch', '* * * * *', 'select ops.watch();') $$,
     'the timetable'
 );
 -- The tests hold the jobs still (conftest.py); here they may seem to run.
@@ -18,14 +18,14 @@ select is_empty('select * from ops.schedules_drift()', 'no drift');
 select cron.schedule('mine', '0 5 * * *', 'select 1');
 select cron.schedule('tick', '*/2 * * * *', 'select ops.tick();');
 update cron.job set active = false where jobname = 'trim';
-select cron.unschedule('watch_slots');
+select cron.unschedule('watch');
 select results_eq(
     'select name, problem from ops.schedules_drift()',
     $$ values
         ('mine', 'not on the page: select 1'),
         ('tick', 'differs: */2 * * * *, select ops.tick();'),
         ('trim', 'paused'),
-        ('watch_slots', 'missing') $$,
+        ('watch', 'missing') $$,
     'each difference is named'
 );
 

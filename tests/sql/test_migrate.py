@@ -159,7 +159,7 @@ def test_without_pg_cron_the_page_is_kept_and_reported_missing(new_database: str
         ("rescue_runs",),
         ("tick",),
         ("trim",),
-        ("watch_slots",),
+        ("watch",),
     ]
 
 

@@ -66,6 +66,19 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
+    delete from ops.incidents
+    where incidents.id in (
+        select oldest.id
+        from ops.incidents as oldest
+        where oldest.closed_at < now() - make_interval(
+            days => ops.setting('incident_retention_days')::integer
+        )
+        order by oldest.closed_at
+        limit rows_max
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
     if to_regclass('cron.job_run_details') is not null then
         -- Never trimmed by pg_cron itself.
         execute
