@@ -707,7 +707,8 @@ CREATE FUNCTION ops.find_feed_causes() RETURNS SETOF ops.cause
     ) as late
     where late.due_at < now() - make_interval(
         secs => ops.setting('feed_stale_after_s')::integer
-    );
+    )
+    order by late.venue, ops.interval_s(late."interval");
 $$;
 
 COMMENT ON FUNCTION ops.find_feed_causes() IS 'Causes feed_stale: intervals with enabled traders whose newest finished close is too old.';
@@ -909,7 +910,8 @@ CREATE FUNCTION ops.find_slot_causes() RETURNS SETOF ops.cause
             'newest', found.newest,
             'newest_slots', found.newest_slots
         )
-    from found;
+    from found
+    order by found.venue, ops.interval_s(found."interval");
 $$;
 
 COMMENT ON FUNCTION ops.find_slot_causes() IS 'Causes slot_missing: closes that are missing or unfinished, per venue and interval.';

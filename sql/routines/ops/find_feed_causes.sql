@@ -60,7 +60,8 @@ as $$
     ) as late
     where late.due_at < now() - make_interval(
         secs => ops.setting('feed_stale_after_s')::integer
-    );
+    )
+    order by late.venue, ops.interval_s(late."interval");
 $$;
 comment on function ops.find_feed_causes() is
     'Causes feed_stale: intervals with enabled traders whose newest finished close is too old.';

@@ -111,7 +111,8 @@ as $$
             'newest', found.newest,
             'newest_slots', found.newest_slots
         )
-    from found;
+    from found
+    order by found.venue, ops.interval_s(found."interval");
 $$;
 comment on function ops.find_slot_causes() is
     'Causes slot_missing: closes that are missing or unfinished, per venue and interval.';
