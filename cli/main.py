@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from cli.incidents import app as incidents_app
 from cli.logs import logs
 from cli.rules import app as rules_app
 from cli.runs import app as runs_app
@@ -24,6 +25,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(schedules_app, name="schedules")
 app.add_typer(runs_app, name="runs")
 app.command()(logs)
+app.add_typer(incidents_app, name="incidents")
 
 
 def _show_version(asked: bool) -> None:

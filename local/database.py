@@ -77,6 +77,20 @@ async def set_tier(dsn: str, user_id: str, tier_id: str) -> None:
         raise _unavailable(error) from error
 
 
+async def make_operator(dsn: str, user_id: str) -> None:
+    """Let an account see and take in hand what is abnormal, which nobody may by REST.
+
+    Raises: StoreUnavailable with Postgres' own words.
+    """
+    try:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            await connection.execute(
+                "update public.profiles set is_admin = true where user_id = %s", (user_id,)
+            )
+    except psycopg.Error as error:
+        raise _unavailable(error) from error
+
+
 async def _set_password(connection: psycopg.AsyncConnection, password: str) -> None:
     """Give the REST server's role its password, as a hash: statements may end up in a log."""
     hashed = connection.pgconn.encrypt_password(

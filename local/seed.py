@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from local.cloud import Cloud
-from local.database import set_tier
+from local.database import make_operator, set_tier
 from local.samples import SAMPLES, Sample
 from local.secrets import DEMO_EMAIL, write_private
 from shared.errors import StoreUnavailable
@@ -42,6 +42,9 @@ async def make_samples(cloud: Cloud) -> None:
 async def _make(cloud: Cloud, made: set[str], missing: list[Sample], made_file: Path) -> None:
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         token, user_id = await sign_in_demo(client, cloud)
+        if cloud.database_dsn:
+            # Whoever tries this out is the operator as well: the banner of incidents is theirs.
+            await make_operator(cloud.database_dsn, user_id)
         if not missing:
             return
         if cloud.database_dsn:

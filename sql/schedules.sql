@@ -12,8 +12,8 @@ select * from ops.apply((
                 'Make the slots that are owed and call trigger_executions with all unfinished runs.'),
             ('rescue_runs', '* * * * *', 'skip', 'select ops.rescue_runs();',
                 'Free runs whose holder fell silent, fail those beyond hope.'),
-            ('watch_slots', '* * * * *', 'skip', 'select ops.watch_slots();',
-                'One warning for each slot that is missing or unfinished 90 s after its close.'),
+            ('watch', '* * * * *', 'skip', 'select ops.watch();',
+                'Raise and close incidents; ping the dead-man URL while all is well.'),
             ('trim', '17 * * * *', 'skip', 'call ops.trim();',
                 'Delete signals after 30 days; runs, logs and schedule history after 7.')
     ) as page (name, timing, overlap, command, description)

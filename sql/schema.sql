@@ -2,6 +2,112 @@ CREATE SCHEMA ops;
 
 COMMENT ON SCHEMA ops IS 'Private: slots, runs, logs, settings. Reached by routines and SQL editors, never by REST.';
 
+CREATE TYPE ops.cause AS (
+	kind text,
+	subject text,
+	severity text,
+	message text,
+	details jsonb
+);
+
+COMMENT ON TYPE ops.cause IS 'Something abnormal, as a look finds it: what ops.raise_incident takes.';
+
+CREATE TABLE ops.incidents (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    severity text NOT NULL,
+    message text NOT NULL,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    quiet_s integer NOT NULL,
+    raised_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by text,
+    note text DEFAULT ''::text NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    CONSTRAINT incidents_acknowledged_by_is_1_to_200_characters CHECK (((length(acknowledged_by) >= 1) AND (length(acknowledged_by) <= 200))),
+    CONSTRAINT incidents_acknowledged_has_a_name CHECK (((acknowledged_at IS NULL) = (acknowledged_by IS NULL))),
+    CONSTRAINT incidents_closed_by_is_1_to_200_characters CHECK (((length(closed_by) >= 1) AND (length(closed_by) <= 200))),
+    CONSTRAINT incidents_closed_has_a_name CHECK (((closed_at IS NULL) = (closed_by IS NULL))),
+    CONSTRAINT incidents_details_is_bounded CHECK ((pg_column_size(details) <= 16000)),
+    CONSTRAINT incidents_details_is_object CHECK ((jsonb_typeof(details) = 'object'::text)),
+    CONSTRAINT incidents_kind_is_known CHECK ((kind = ANY (ARRAY['slot_missing'::text, 'feed_stale'::text, 'schedule_failing'::text, 'outbox_growing'::text, 'cron_silent'::text, 'requests_silent'::text, 'budget_exceeded'::text, 'backup_overdue'::text]))),
+    CONSTRAINT incidents_message_is_1_to_1000_characters CHECK (((length(message) >= 1) AND (length(message) <= 1000))),
+    CONSTRAINT incidents_note_is_bounded CHECK ((length(note) <= 2000)),
+    CONSTRAINT incidents_quiet_s_is_positive CHECK ((quiet_s > 0)),
+    CONSTRAINT incidents_severity_is_known CHECK ((severity = ANY (ARRAY['warn'::text, 'error'::text]))),
+    CONSTRAINT incidents_subject_is_1_to_200_characters CHECK (((length(subject) >= 1) AND (length(subject) <= 200)))
+);
+
+COMMENT ON TABLE ops.incidents IS 'What is, or was, abnormal: one open row a kind and subject. docs/runbook.md says what to do.';
+
+COMMENT ON COLUMN ops.incidents.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.incidents.kind IS 'What is wrong; each kind is a section of docs/runbook.md.';
+
+COMMENT ON COLUMN ops.incidents.subject IS 'With what: an interval, a schedule, a service.';
+
+COMMENT ON COLUMN ops.incidents.severity IS 'warn: look when you can. error: signals are, or will be, late or lost.';
+
+COMMENT ON COLUMN ops.incidents.message IS 'What was seen last, in plain words.';
+
+COMMENT ON COLUMN ops.incidents.details IS 'The figures behind the message, for programs.';
+
+COMMENT ON COLUMN ops.incidents.quiet_s IS 'Seconds without its cause being seen after which it closes by itself.';
+
+COMMENT ON COLUMN ops.incidents.raised_at IS 'When it was seen first, UTC.';
+
+COMMENT ON COLUMN ops.incidents.last_seen_at IS 'When its cause was seen last, UTC.';
+
+COMMENT ON COLUMN ops.incidents.acknowledged_at IS 'When somebody took it in hand, UTC; null: nobody yet.';
+
+COMMENT ON COLUMN ops.incidents.acknowledged_by IS 'Who did; null: nobody yet.';
+
+COMMENT ON COLUMN ops.incidents.note IS 'What people wrote about it, a line each.';
+
+COMMENT ON COLUMN ops.incidents.closed_at IS 'When it ended, UTC; null: it is open.';
+
+COMMENT ON COLUMN ops.incidents.closed_by IS 'Who closed it: watch (its cause was gone) or a person; null: it is open.';
+
+CREATE FUNCTION ops.acknowledge_incident(id bigint, note text DEFAULT ''::text, who text DEFAULT SESSION_USER) RETURNS ops.incidents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Say that somebody takes an incident in hand; the first to do so stays named, later ones only add
+-- their note. Returns the incident. PT404, PT409 (closed), PT400 (note too long).
+declare
+    incident ops.incidents := ops.lock_open_incident(acknowledge_incident.id, note);
+begin
+    update ops.incidents
+    set
+        acknowledged_at = coalesce(incident.acknowledged_at, now()),
+        acknowledged_by = coalesce(incident.acknowledged_by, left(who, 200)),
+        note = ops.add_note(incident.note, left(who, 200), acknowledge_incident.note)
+    where incidents.id = incident.id
+    returning incidents.* into incident;
+    return incident;
+end
+$$;
+
+COMMENT ON FUNCTION ops.acknowledge_incident(id bigint, note text, who text) IS 'Take an open incident in hand, with a note; returns it. PT404, PT409, PT400.';
+
+CREATE FUNCTION ops.add_note(notes text, who text, note text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    -- Return notes with one more line, "who: note"; the oldest characters give way.
+    select case
+        when coalesce(btrim(note), '') = '' then notes
+        else right(
+            concat_ws(e'\n', nullif(notes, ''), format('%s: %s', who, btrim(note))), 2000
+        )
+    end;
+$$;
+
+COMMENT ON FUNCTION ops.add_note(notes text, who text, note text) IS 'The notes of an incident with one more line; unchanged if the note is empty.';
+
 CREATE FUNCTION ops.apply(page jsonb, dry_run boolean DEFAULT false) RETURNS TABLE(change text, name text, detail text)
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -643,6 +749,65 @@ $$;
 
 COMMENT ON FUNCTION ops.close_dead_runs() IS 'Write down as failed the runs whose process is gone; returns their count.';
 
+CREATE FUNCTION ops.close_incident(id bigint, note text DEFAULT ''::text, who text DEFAULT SESSION_USER) RETURNS ops.incidents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Close an incident by hand. If its cause is still there the next look raises a new one; only the
+-- slots that a slot_missing named are settled. Returns the incident. PT404, PT409, PT400.
+declare
+    incident ops.incidents := ops.lock_open_incident(close_incident.id, note);
+begin
+    update ops.incidents
+    set
+        closed_at = now(),
+        closed_by = left(who, 200),
+        note = ops.add_note(incident.note, left(who, 200), close_incident.note)
+    where incidents.id = incident.id
+    returning incidents.* into incident;
+    perform ops.write_log(
+        'info', 'incident_closed',
+        jsonb_build_object(
+            'incident_id', incident.id, 'kind', incident.kind, 'subject', incident.subject,
+            'closed_by', incident.closed_by
+        )
+    );
+    return incident;
+end
+$$;
+
+COMMENT ON FUNCTION ops.close_incident(id bigint, note text, who text) IS 'Close an open incident by hand, with a note; returns it. PT404, PT409, PT400.';
+
+CREATE FUNCTION ops.close_quiet_incidents() RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Close incidents whose cause was not seen for their quiet_s; returns how many. The pause is
+    -- the hysteresis: what comes and goes within it is one incident.
+    with closed as (
+        update ops.incidents
+        set closed_at = now(), closed_by = 'watch'
+        where incidents.closed_at is null
+            and incidents.last_seen_at < now() - make_interval(secs => incidents.quiet_s)
+        returning incidents.id, incidents.kind, incidents.subject
+    ),
+    logged as (
+        insert into ops.function_logs (source, level, event, fields)
+        select
+            'postgres',
+            'info',
+            'incident_closed',
+            jsonb_build_object(
+                'incident_id', closed.id, 'kind', closed.kind, 'subject', closed.subject,
+                'closed_by', 'watch'
+            )
+        from closed
+    )
+    select count(*)::integer from closed;
+$$;
+
+COMMENT ON FUNCTION ops.close_quiet_incidents() IS 'Close incidents whose cause was not seen for a while; returns how many.';
+
 CREATE FUNCTION ops.count_lines(stored integer DEFAULT 0, bytes bigint DEFAULT 0, sampled integer DEFAULT 0, dropped integer DEFAULT 0) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -790,6 +955,28 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.cron_jobs() IS 'Jobs of pg_cron in this database; none without pg_cron.';
+
+CREATE FUNCTION ops.cron_started_at() RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Return when pg_cron started a job last, by its own records; null where it keeps none.
+-- The newest rows by id: the table may hold millions and has no other index.
+declare
+    started_at timestamptz;
+begin
+    if to_regclass('cron.job_run_details') is null then
+        return null;
+    end if;
+    execute
+        'select max(newest.start_time) from ('
+        'select start_time from cron.job_run_details order by runid desc limit 20) as newest'
+    into started_at;
+    return started_at;
+end
+$$;
+
+COMMENT ON FUNCTION ops.cron_started_at() IS 'When pg_cron started a job last, by its own records; null where it keeps none.';
 
 CREATE FUNCTION ops.diff(page jsonb DEFAULT NULL::jsonb) RETURNS TABLE(change text, name text, detail text)
     LANGUAGE plpgsql
@@ -993,6 +1180,194 @@ $_$;
 
 COMMENT ON FUNCTION ops.every_s(timing text) IS 'Seconds of a timing "every N s", N dividing 60 (else PT400); null for a cron expression.';
 
+CREATE FUNCTION ops.find_cron_causes() RETURNS SETOF ops.cause
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    AS $$
+-- A cause if the schedule watch has been late for most of a minute and pg_cron started no other
+-- job either. Never found by the schedule itself, only by those who look in its place; and not at
+-- their first look, which after a night switched off may come a moment before cron's.
+declare
+    state ops.watch_state;
+    started_at timestamptz;
+begin
+    select watch_state.* into state from ops.watch_state;
+    if state.late_since is null or state.late_since > now() - interval '50 seconds' then
+        return;
+    end if;
+    started_at := greatest(state.scheduled_at, ops.cron_started_at());
+    if started_at > now() - make_interval(secs => ops.setting('cron_silent_after_s')::integer) then
+        return;
+    end if;
+    return next row(
+        'cron_silent',
+        'pg_cron',
+        'error',
+        format(
+            'pg_cron has started no job since %s UTC; closes are evaluated only as far as the'
+            ' collector asks for it.',
+            to_char(started_at, 'YYYY-MM-DD HH24:MI:SS')
+        ),
+        jsonb_build_object('started_at', started_at)
+    )::ops.cause;
+end
+$$;
+
+COMMENT ON FUNCTION ops.find_cron_causes() IS 'Causes cron_silent: pg_cron has started no job for cron_silent_after_s.';
+
+CREATE FUNCTION ops.find_feed_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    -- One cause for each venue and interval on which a trader is enabled and whose next close
+    -- should have been finished feed_stale_after_s ago. Counted from the newest finished close, or
+    -- from the first enabling, whichever is later: before it nobody was owed anything.
+    select
+        'feed_stale',
+        late.venue || ' ' || late."interval",
+        'error',
+        concat_ws(
+            ' ',
+            case
+                when late.closed_at is null then format(
+                    'No %s close of %s was evaluated yet; the first was due at %s UTC.',
+                    late."interval", late.venue, to_char(late.due_at, 'YYYY-MM-DD HH24:MI')
+                )
+                else format(
+                    'The newest evaluated %s close of %s is that of %s UTC; one of %s was due.',
+                    late."interval", late.venue, to_char(late.closed_at, 'YYYY-MM-DD HH24:MI'),
+                    to_char(late.due_at, 'HH24:MI')
+                )
+            end,
+            case
+                when ops.setting('signals_enabled') = 'off'
+                then 'The kill switch signals_enabled is off.'
+            end
+        ),
+        jsonb_build_object(
+            'venue', late.venue,
+            'interval', late."interval",
+            'closed_at', late.closed_at,
+            'due_at', late.due_at,
+            'late_s', floor(extract(epoch from now() - late.due_at))
+        )
+    from (
+        select
+            due.venue,
+            due."interval",
+            newest.closed_at,
+            date_bin(due.length, greatest(newest.closed_at, due.since), timestamptz 'epoch')
+            + due.length as due_at
+        from (
+            select
+                traders.venue,
+                traders."interval",
+                make_interval(secs => ops.interval_s(traders."interval")) as length,
+                min(traders.enabled_at) as since
+            from public.traders
+            where traders.enabled
+            group by traders.venue, traders."interval"
+        ) as due
+        left join public.feed_status as newest
+            on newest.venue = due.venue and newest."interval" = due."interval"
+    ) as late
+    where late.due_at < now() - make_interval(
+        secs => ops.setting('feed_stale_after_s')::integer
+    )
+    order by late.venue, ops.interval_s(late."interval");
+$$;
+
+COMMENT ON FUNCTION ops.find_feed_causes() IS 'Causes feed_stale: intervals with enabled traders whose newest finished close is too old.';
+
+CREATE FUNCTION ops.find_outbox_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- A cause if notifications wait too long (error) or are too many (warn). Only where
+    -- outbox_watched is on: without anybody who delivers, the outbox grows by design.
+    select
+        'outbox_growing',
+        'outbox',
+        case when waiting.age_s > limits.age_s_max then 'error' else 'warn' end,
+        format(
+            'Notifications wait to be delivered: %s, the oldest for %s min.',
+            waiting.pending_count, floor(waiting.age_s / 60)
+        ),
+        jsonb_build_object(
+            'pending_count', waiting.pending_count, 'oldest_age_s', floor(waiting.age_s)
+        )
+    from (
+        select
+            count(*) as pending_count,
+            extract(epoch from now() - min(outbox.created_at)) as age_s
+        from ops.outbox
+        where outbox.status = 'pending' and ops.setting('outbox_watched') = 'on'
+    ) as waiting
+    cross join (
+        select
+            ops.setting('outbox_age_s_max')::integer as age_s_max,
+            ops.setting('outbox_count_max')::integer as count_max
+    ) as limits
+    where waiting.age_s > limits.age_s_max or waiting.pending_count > limits.count_max;
+$$;
+
+COMMENT ON FUNCTION ops.find_outbox_causes() IS 'Causes outbox_growing: notifications that wait too long, or are too many.';
+
+CREATE FUNCTION ops.find_request_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    -- A cause if the same request has been the oldest of the queue for requests_silent_after_s.
+    -- The limit must exceed the longest time-out (30 s): a request stays in the queue until all
+    -- that left with it are answered.
+    select
+        'requests_silent',
+        'pg_net',
+        'error',
+        format(
+            'The request worker has sent nothing since %s UTC; the functions are called by the'
+            ' collector only.',
+            to_char(watch_state.oldest_request_since, 'YYYY-MM-DD HH24:MI')
+        ),
+        jsonb_build_object('oldest_since', watch_state.oldest_request_since)
+    from ops.watch_state
+    where watch_state.oldest_request_since <= now() - make_interval(
+        secs => ops.setting('requests_silent_after_s')::integer
+    );
+$$;
+
+COMMENT ON FUNCTION ops.find_request_causes() IS 'Causes requests_silent: requests that net.http_request_queue does not get rid of.';
+
+CREATE FUNCTION ops.find_schedule_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- One cause for each schedule that failed schedule_fail_streak_max times in a row, unless it
+    -- is paused: somebody knows of it.
+    -- Read as a document: where ops.schedules keeps no history yet, no schedule has a fail streak.
+    select
+        'schedule_failing',
+        page.row ->> 'name',
+        'error',
+        format(
+            'The schedule %s has failed %s times in a row.',
+            page.row ->> 'name', page.row ->> 'fail_streak'
+        ),
+        jsonb_build_object(
+            'fail_streak', page.row -> 'fail_streak',
+            'last_run_at', page.row -> 'last_run_at',
+            'last_http_status', page.row -> 'last_http_status'
+        )
+    from (select to_jsonb(schedules) from ops.schedules) as page ("row")
+    where (page.row ->> 'fail_streak')::integer >= ops.setting('schedule_fail_streak_max')::integer
+        and coalesce((page.row ->> 'paused_until')::timestamptz < now(), true);
+$$;
+
+COMMENT ON FUNCTION ops.find_schedule_causes() IS 'Causes schedule_failing: schedules that failed several times in a row and are not paused.';
+
 CREATE FUNCTION ops.find_slot(INOUT run_id bigint DEFAULT NULL::bigint, INOUT venue text DEFAULT NULL::text, INOUT "interval" text DEFAULT NULL::text, INOUT closed_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1059,6 +1434,122 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.find_slot(INOUT run_id bigint, INOUT venue text, INOUT "interval" text, INOUT closed_at timestamp with time zone) IS 'The slot of a run, or the newest that is like what is given.';
+
+CREATE FUNCTION ops.find_slot_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    -- One cause for each venue and interval with slots that are missing or unfinished beyond
+    -- watch_after_s. Only slots that a tick still makes up for (catch_up_slots_max): what is older
+    -- cannot be mended, and after a night switched off it would be an alarm for a whole day.
+    -- Closing such an incident by hand settles the slots it named.
+    with slots as (
+        select
+            slots_missing.venue,
+            slots_missing."interval",
+            slots_missing.closed_at,
+            case
+                when bool_or(slots_missing.status = 'failed') then 'failed'
+                else min(slots_missing.status)
+            end as status,
+            left(min(slots_missing.error), 200) as error
+        from ops.slots_missing
+        where slots_missing.closed_at > now() - make_interval(
+            secs => ops.interval_s(slots_missing."interval")
+            * (select ops.setting('catch_up_slots_max')::integer)
+        )
+        group by slots_missing.venue, slots_missing."interval", slots_missing.closed_at
+    ),
+    unsettled as (
+        select
+            slots.*,
+            row_number() over (
+                partition by slots.venue, slots."interval"
+                order by slots.closed_at desc
+            ) as place
+        from slots
+        where slots.closed_at > coalesce(
+            (
+                select max((settled.details ->> 'newest')::timestamptz)
+                from ops.incidents as settled
+                where settled.kind = 'slot_missing'
+                    and settled.subject = slots.venue || ' ' || slots."interval"
+                    and settled.closed_at is not null
+                    and settled.closed_by <> 'watch'
+            ),
+            '-infinity'
+        )
+    ),
+    found as (
+        select
+            unsettled.venue,
+            unsettled."interval",
+            count(*) as missing_count,
+            count(*) filter (where unsettled.status = 'failed') as failed_count,
+            min(unsettled.closed_at) as oldest,
+            max(unsettled.closed_at) as newest,
+            (array_agg(unsettled.error order by unsettled.closed_at desc)
+                filter (where unsettled.error is not null))[1] as last_error,
+            jsonb_agg(
+                jsonb_build_object(
+                    'closed_at', unsettled.closed_at,
+                    'status', unsettled.status,
+                    'error', unsettled.error
+                )
+                order by unsettled.closed_at desc
+            ) filter (where unsettled.place <= 10) as newest_slots
+        from unsettled
+        group by unsettled.venue, unsettled."interval"
+    )
+    select
+        'slot_missing',
+        found.venue || ' ' || found."interval",
+        case when found.failed_count > 0 then 'error' else 'warn' end,
+        concat_ws(
+            ' ',
+            case found.missing_count
+                when 1 then format(
+                    'The %s close of %s UTC at %s is not evaluated.',
+                    found."interval", to_char(found.oldest, 'YYYY-MM-DD HH24:MI'), found.venue
+                )
+                else format(
+                    '%s closes of %s at %s are not evaluated, from %s to %s UTC.',
+                    found.missing_count, found."interval", found.venue,
+                    to_char(found.oldest, 'YYYY-MM-DD HH24:MI'),
+                    to_char(found.newest, 'YYYY-MM-DD HH24:MI')
+                )
+            end,
+            case
+                when found.failed_count > 0
+                then format('Given up after too many attempts: %s.', found.failed_count)
+            end,
+            case
+                when ops.setting('signals_enabled') = 'off'
+                then 'The kill switch signals_enabled is off.'
+            end,
+            'Last error: ' || found.last_error
+        ),
+        jsonb_build_object(
+            'venue', found.venue,
+            'interval', found."interval",
+            'missing_count', found.missing_count,
+            'failed_count', found.failed_count,
+            'expected_count', (
+                select slot_counts.expected_count
+                from ops.slot_counts
+                where slot_counts.venue = found.venue
+                    and slot_counts."interval" = found."interval"
+            ),
+            'oldest', found.oldest,
+            'newest', found.newest,
+            'newest_slots', found.newest_slots
+        )
+    from found
+    order by found.venue, ops.interval_s(found."interval");
+$$;
+
+COMMENT ON FUNCTION ops.find_slot_causes() IS 'Causes slot_missing: closes that are missing or unfinished, per venue and interval.';
 
 CREATE FUNCTION ops.from_ms(instant_ms bigint) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1566,6 +2057,23 @@ $$;
 
 COMMENT ON FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) IS 'Whether the process that began a run at an instant is still at it.';
 
+CREATE FUNCTION ops.is_operator() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Whether the signed-in user of this request is an operator; false without a user.
+    select coalesce(
+        (
+            select profiles.is_admin
+            from public.profiles
+            where profiles.user_id = (select auth.uid())
+        ),
+        false
+    );
+$$;
+
+COMMENT ON FUNCTION ops.is_operator() IS 'Whether the user of this request is an operator (profiles.is_admin).';
+
 CREATE FUNCTION ops.keep_http_answers(schedule text) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -2013,6 +2521,45 @@ $$;
 
 COMMENT ON FUNCTION ops.lock_claimed_run(run_id bigint, claim_token uuid) IS 'A run, locked, for the holder of its claim token; PT404, PT409.';
 
+CREATE FUNCTION ops.lock_open_incident(id bigint, note text) RETURNS ops.incidents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Return an open incident, locked, for somebody who has a note for it; or refuse: PT404 there is
+-- none, PT409 it is closed, PT400 the note is too long.
+declare
+    incident ops.incidents;
+begin
+    if length(note) > 500 then
+        raise sqlstate 'PT400' using
+            message = format('expected a note of at most 500 characters, was %s', length(note)),
+            hint = 'note';
+    end if;
+    select incidents.*
+    into incident
+    from ops.incidents
+    where incidents.id = lock_open_incident.id
+    for update;
+    if incident.id is null then
+        raise sqlstate 'PT404' using
+            message = format('expected an incident %s, found none', lock_open_incident.id),
+            hint = 'closebell incidents list --all';
+    end if;
+    if incident.closed_at is not null then
+        raise sqlstate 'PT409' using
+            message = format(
+                'expected incident %s to be open, was closed by %s at %s UTC',
+                incident.id, incident.closed_by,
+                to_char(incident.closed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            ),
+            hint = 'nothing is left to do';
+    end if;
+    return incident;
+end
+$$;
+
+COMMENT ON FUNCTION ops.lock_open_incident(id bigint, note text) IS 'An open incident, locked; PT404 if there is none, PT409 if it is closed.';
+
 CREATE TABLE ops.timetable (
     name text NOT NULL,
     timing text NOT NULL,
@@ -2317,6 +2864,34 @@ $$;
 
 COMMENT ON FUNCTION ops.note_lines() IS 'Trigger after lines are stored: count them for the day''s cap, wake `closebell logs -f`.';
 
+CREATE FUNCTION ops.note_look(is_scheduled boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Remember that somebody looks now, and which request is the oldest that waits: the queue of pg_net
+-- keeps no times, so its age is the time since it was first seen there.
+declare
+    oldest_id bigint;
+begin
+    if to_regclass('net.http_request_queue') is not null then
+        execute 'select min(id) from net.http_request_queue' into oldest_id;
+    end if;
+    update ops.watch_state
+    set
+        watched_at = now(),
+        scheduled_at = case when is_scheduled then now() else watch_state.scheduled_at end,
+        late_since = case when is_scheduled then null else watch_state.late_since end,
+        oldest_request_id = oldest_id,
+        oldest_request_since = case
+            when oldest_id is null then null
+            when oldest_id = watch_state.oldest_request_id then watch_state.oldest_request_since
+            else now()
+        end;
+end
+$$;
+
+COMMENT ON FUNCTION ops.note_look(is_scheduled boolean) IS 'Remember a look of ops.watch, and the oldest waiting request, in ops.watch_state.';
+
 CREATE FUNCTION ops.note_replies(at timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2582,6 +3157,89 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.pause(name text, until timestamp with time zone, reason text) IS 'Skip the runs of a schedule until an instant, for a reason; returns a sentence that says so.';
+
+CREATE FUNCTION ops.ping_deadman() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Call deadman_url unless an error incident is open; at most once in a minute of the clock. Whoever
+-- waits at the other end raises the alarm when calls stop, also when all of this is down.
+-- Returns whether it was called. The URL holds a token: it is never written to a log, and of an
+-- error only its code is, because its text might quote the URL.
+declare
+    url text := ops.setting('deadman_url');
+begin
+    if url = '' or exists (
+        select
+        from ops.incidents
+        where incidents.closed_at is null and incidents.severity = 'error'
+    ) then
+        return false;
+    end if;
+    update ops.watch_state
+    set pinged_at = now()
+    where watch_state.pinged_at is null
+        or date_trunc('minute', watch_state.pinged_at) < date_trunc('minute', now());
+    if not found then
+        return false;
+    end if;
+    perform net.http_get(url := url, timeout_milliseconds := 10000);
+    return true;
+exception
+    when others then
+        perform ops.write_log(
+            'error', 'deadman_failed', jsonb_build_object('code', sqlstate)
+        );
+        return false;
+end
+$$;
+
+COMMENT ON FUNCTION ops.ping_deadman() IS 'Call deadman_url while no error incident is open, once a minute; returns whether it did.';
+
+CREATE FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb DEFAULT '{}'::jsonb, quiet_s integer DEFAULT NULL::integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Say that something is abnormal now: a new incident with a line in the log, or the open one
+    -- of this kind and subject brought up to date. Returns its id. It closes by itself when it was
+    -- not raised again for quiet_s (null: incident_quiet_s), so say it again while it lasts.
+    with raised as (
+        insert into ops.incidents as incident (kind, subject, severity, message, details, quiet_s)
+        values (
+            raise_incident.kind,
+            raise_incident.subject,
+            raise_incident.severity,
+            left(raise_incident.message, 1000),
+            raise_incident.details,
+            coalesce(raise_incident.quiet_s, ops.setting('incident_quiet_s')::integer)
+        )
+        on conflict (kind, subject) where closed_at is null do update
+        set
+            severity = excluded.severity,
+            message = excluded.message,
+            details = excluded.details,
+            quiet_s = excluded.quiet_s,
+            last_seen_at = now()
+        -- A row that was only updated has been locked: xmax tells the two apart.
+        returning incident.*, incident.xmax = 0 as is_new
+    ),
+    logged as (
+        insert into ops.function_logs (source, level, event, fields)
+        select
+            'postgres',
+            raised.severity,
+            'incident_raised',
+            jsonb_build_object(
+                'incident_id', raised.id, 'kind', raised.kind, 'subject', raised.subject,
+                'message', raised.message
+            )
+        from raised
+        where raised.is_new
+    )
+    select raised.id from raised;
+$$;
+
+COMMENT ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) IS 'Raise an incident, or bring the open one of its kind and subject up to date; returns its id.';
 
 CREATE TABLE ops.function_logs (
     id bigint NOT NULL,
@@ -3647,6 +4305,19 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
+    delete from ops.incidents
+    where incidents.id in (
+        select oldest.id
+        from ops.incidents as oldest
+        where oldest.closed_at < now() - make_interval(
+            days => ops.setting('incident_retention_days')::integer
+        )
+        order by oldest.closed_at
+        limit rows_max
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
     delete from ops.audit
     where audit.id in (
         select oldest.id
@@ -3728,41 +4399,91 @@ $$;
 
 COMMENT ON FUNCTION ops.wanted_job(name text, timing text, OUT schedule text, OUT command text) IS 'Cron expression and command of the job that pg_cron has to run for a schedule.';
 
-CREATE FUNCTION ops.watch_slots() RETURNS integer
+CREATE FUNCTION ops.watch(is_scheduled boolean DEFAULT true) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
--- Write one warning for each slot that is missing or unfinished beyond watch_after_s, once.
--- Returns how many were new.
+-- Look for everything abnormal: raise an incident for each cause that is found, close those whose
+-- cause was not seen for their quiet_s, and ping the dead-man URL if no error is left.
+-- A check that breaks breaks the whole look: nothing is closed, nobody is pinged, and
+-- ops.watch_if_late tells of it. `is_scheduled`: false for looks in place of the schedule; they
+-- ping nobody, because the timetable does not run.
+-- Returns {"open", "closed", "pinged"}.
 declare
-    new_count integer;
+    cause ops.cause;
+    closed_count integer;
+    was_pinged boolean := false;
 begin
-    insert into ops.function_logs (source, level, event, run_id, fields)
-    select
-        'postgres',
-        'warn',
-        'slot_missed',
-        min(slots_missing.run_id),
-        jsonb_build_object(
-            'slot', format(
-                '%s %s %s', slots_missing.venue, slots_missing."interval",
-                to_char(slots_missing.closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-            ),
-            'status', min(slots_missing.status),
-            'runs', count(slots_missing.run_id),
-            'error', min(slots_missing.error)
-        )
-    from ops.slots_missing
-    group by slots_missing.venue, slots_missing."interval", slots_missing.closed_at
-    order by slots_missing.closed_at
-    limit 10000
-    on conflict ((fields ->> 'slot')) where event = 'slot_missed' do nothing;
-    get diagnostics new_count = row_count;
-    return new_count;
+    if not pg_try_advisory_xact_lock(hashtextextended('closebell.watch', 0)) then
+        return jsonb_build_object('skipped', 'another look is under way');
+    end if;
+    perform ops.note_look(is_scheduled);
+    for cause in
+        select found.* from ops.find_slot_causes() as found
+        union all
+        select found.* from ops.find_feed_causes() as found
+        union all
+        select found.* from ops.find_schedule_causes() as found
+        union all
+        select found.* from ops.find_outbox_causes() as found
+        union all
+        select found.* from ops.find_cron_causes() as found
+        union all
+        select found.* from ops.find_request_causes() as found
+    loop
+        perform ops.raise_incident(
+            cause.kind, cause.subject, cause.severity, cause.message, cause.details
+        );
+    end loop;
+    closed_count := ops.close_quiet_incidents();
+    if is_scheduled then
+        was_pinged := ops.ping_deadman();
+    end if;
+    return jsonb_build_object(
+        'open', (select count(*) from ops.incidents where incidents.closed_at is null),
+        'closed', closed_count,
+        'pinged', was_pinged
+    );
 end
 $$;
 
-COMMENT ON FUNCTION ops.watch_slots() IS 'Scheduled each minute: one warning a slot that is missing or unfinished; returns new ones.';
+COMMENT ON FUNCTION ops.watch(is_scheduled boolean) IS 'Scheduled each minute: raise and close incidents, ping the dead-man URL; returns counts.';
+
+CREATE FUNCTION ops.watch_if_late() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Look in place of the schedule if it has not looked for cron_silent_after_s: a silent pg_cron
+-- cannot tell of itself. Called by all that comes by without cron: the collector's poke
+-- (public.open_slot), an operator's dashboard (public.list_incidents), the command line.
+-- While the schedule runs this is one read of one row. Never raises: the caller has work to do.
+declare
+    state ops.watch_state;
+begin
+    select watch_state.* into state from ops.watch_state;
+    if state.scheduled_at > now() - make_interval(
+        secs => ops.setting('cron_silent_after_s')::integer
+    ) then
+        return;
+    end if;
+    if state.late_since is null then
+        update ops.watch_state set late_since = now() where watch_state.late_since is null;
+    end if;
+    -- As often as the schedule would, however many come by.
+    if state.watched_at < now() - interval '50 seconds' then
+        perform ops.watch(is_scheduled => false);
+    end if;
+exception
+    when others then
+        perform ops.raise_incident(
+            'schedule_failing', 'watch', 'error',
+            format('ops.watch() fails, so nothing else is watched: %s', sqlerrm),
+            jsonb_build_object('code', sqlstate)
+        );
+end
+$$;
+
+COMMENT ON FUNCTION ops.watch_if_late() IS 'Look in place of the schedule watch if that is late; for whoever comes by without cron.';
 
 CREATE FUNCTION ops.write_log(level text, event text, fields jsonb DEFAULT '{}'::jsonb, run_id bigint DEFAULT NULL::bigint, trader_id bigint DEFAULT NULL::bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3785,6 +4506,38 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.write_log(level text, event text, fields jsonb, run_id bigint, trader_id bigint) IS 'Append a line of the database itself to ops.function_logs.';
+
+CREATE FUNCTION public.acknowledge_incident(id bigint, note text DEFAULT ''::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Take an open incident in hand, named as the user is; returns {"acknowledged_at",
+-- "acknowledged_by"}. PT403 unless the user is an operator, whatever the id; PT404, PT409, PT400.
+declare
+    incident ops.incidents;
+    who text;
+begin
+    if not ops.is_operator() then
+        raise sqlstate 'PT403' using
+            message = 'expected an operator, was another user',
+            hint = 'update public.profiles set is_admin = true where user_id = ''…'';';
+    end if;
+    select coalesce(profiles.display_name, users.email, profiles.user_id::text)
+    into who
+    from public.profiles
+    inner join auth.users as users on users.id = profiles.user_id
+    where profiles.user_id = (select auth.uid());
+    incident := ops.acknowledge_incident(
+        acknowledge_incident.id, coalesce(acknowledge_incident.note, ''), who
+    );
+    return jsonb_build_object(
+        'acknowledged_at', incident.acknowledged_at,
+        'acknowledged_by', incident.acknowledged_by
+    );
+end
+$$;
+
+COMMENT ON FUNCTION public.acknowledge_incident(id bigint, note text) IS 'Operators only. Take an open incident in hand, with a note. PT403, PT404, PT409, PT400.';
 
 CREATE FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_revision bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3983,6 +4736,38 @@ $$;
 
 COMMENT ON FUNCTION public.fail_run(run_id bigint, claim_token uuid, error text) IS 'Service only. Give a run back with the reason of its failure; returns {}.';
 
+CREATE FUNCTION public.list_incidents() RETURNS TABLE(id bigint, kind text, subject text, severity text, message text, raised_at timestamp with time zone, last_seen_at timestamp with time zone, acknowledged_at timestamp with time zone, acknowledged_by text, note text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Return the open incidents to an operator, errors first, the newest first, at most 100; nothing to
+-- anybody else. Looks first if the schedule watch is late: then this may be all that looks.
+begin
+    if not ops.is_operator() then
+        return;
+    end if;
+    perform ops.watch_if_late();
+    return query
+    select
+        incidents.id,
+        incidents.kind,
+        incidents.subject,
+        incidents.severity,
+        incidents.message,
+        incidents.raised_at,
+        incidents.last_seen_at,
+        incidents.acknowledged_at,
+        incidents.acknowledged_by,
+        incidents.note
+    from ops.incidents
+    where incidents.closed_at is null
+    order by incidents.severity, incidents.raised_at desc, incidents.id desc
+    limit 100;
+end
+$$;
+
+COMMENT ON FUNCTION public.list_incidents() IS 'Signed-in users. The open incidents, for an operator; no row for anybody else.';
+
 CREATE FUNCTION public.open_slot(venue text, "interval" text, closed_at_ms bigint, trader_id bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -4052,6 +4837,8 @@ begin
         and runs."interval" = open_slot."interval"
         and runs.closed_at = slot_at
         and runs.trader_id is not distinct from open_slot.trader_id;
+    -- The collector's poke comes by here without cron: who else should notice that cron is silent?
+    perform ops.watch_if_late();
     return jsonb_build_object('runs', runs_json);
 end
 $$;
@@ -4306,6 +5093,15 @@ ALTER TABLE ops.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 ALTER TABLE ops.function_logs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ops.function_logs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ops.incidents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ops.incidents_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -4683,6 +5479,47 @@ COMMENT ON COLUMN ops.slots_missing.attempt IS 'Claims so far, count; null: no r
 
 COMMENT ON COLUMN ops.slots_missing.error IS 'Text of the last failed attempt; null: none.';
 
+CREATE VIEW ops.slot_counts WITH (security_invoker='true') AS
+ WITH owed AS (
+         SELECT due.venue,
+            due."interval",
+            slot.closed_at
+           FROM (( SELECT traders.venue,
+                    traders."interval",
+                    make_interval(secs => (ops.interval_s(traders."interval"))::double precision) AS length,
+                    min(traders.enabled_at) AS since
+                   FROM public.traders
+                  WHERE traders.enabled
+                  GROUP BY traders.venue, traders."interval") due
+             CROSS JOIN LATERAL generate_series((date_bin(due.length, now(), '1970-01-01 00:00:00+00'::timestamp with time zone) - '1 day'::interval), (now() - ( SELECT make_interval(secs => ((settings.value)::integer)::double precision) AS make_interval
+                   FROM ops.settings
+                  WHERE (settings.name = 'watch_after_s'::text))), due.length) slot(closed_at))
+          WHERE (slot.closed_at >= due.since)
+        )
+ SELECT owed.venue,
+    owed."interval",
+    (count(*))::integer AS expected_count,
+    ((count(*))::integer - (count(undone.closed_at))::integer) AS finished_count,
+    (count(undone.closed_at))::integer AS missing_count
+   FROM (owed
+     LEFT JOIN ( SELECT DISTINCT slots_missing.venue,
+            slots_missing."interval",
+            slots_missing.closed_at
+           FROM ops.slots_missing) undone ON (((undone.venue = owed.venue) AND (undone."interval" = owed."interval") AND (undone.closed_at = owed.closed_at))))
+  GROUP BY owed.venue, owed."interval";
+
+COMMENT ON VIEW ops.slot_counts IS 'Expected against actual: the slots owed in the last day, without those of the last watch_after_s, per venue and interval.';
+
+COMMENT ON COLUMN ops.slot_counts.venue IS 'Venue id.';
+
+COMMENT ON COLUMN ops.slot_counts."interval" IS 'Kline interval.';
+
+COMMENT ON COLUMN ops.slot_counts.expected_count IS 'Slots that some trader is owed, count.';
+
+COMMENT ON COLUMN ops.slot_counts.finished_count IS 'Those whose runs all finished, count.';
+
+COMMENT ON COLUMN ops.slot_counts.missing_count IS 'The others: rows of ops.slots_missing, count.';
+
 CREATE TABLE ops.ticks (
     id bigint NOT NULL,
     fired_at timestamp with time zone NOT NULL,
@@ -4747,6 +5584,34 @@ COMMENT ON COLUMN ops.traders_revision.is_only IS 'Always true: there is one row
 COMMENT ON COLUMN ops.traders_revision.revision IS 'Counts the changes, from 1.';
 
 COMMENT ON COLUMN ops.traders_revision.changed_at IS 'When it changed last, UTC.';
+
+CREATE TABLE ops.watch_state (
+    is_only boolean NOT NULL,
+    watched_at timestamp with time zone NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    late_since timestamp with time zone,
+    oldest_request_id bigint,
+    oldest_request_since timestamp with time zone,
+    pinged_at timestamp with time zone,
+    CONSTRAINT watch_state_has_one_row CHECK (is_only),
+    CONSTRAINT watch_state_request_has_a_start CHECK (((oldest_request_id IS NULL) = (oldest_request_since IS NULL)))
+);
+
+COMMENT ON TABLE ops.watch_state IS 'What ops.watch remembers between two looks; one row.';
+
+COMMENT ON COLUMN ops.watch_state.is_only IS 'Always true: there is one row.';
+
+COMMENT ON COLUMN ops.watch_state.watched_at IS 'The last look by anybody, UTC.';
+
+COMMENT ON COLUMN ops.watch_state.scheduled_at IS 'The last look by the schedule watch, UTC.';
+
+COMMENT ON COLUMN ops.watch_state.late_since IS 'When somebody noticed that the schedule has not looked for cron_silent_after_s, UTC; null: it is on time.';
+
+COMMENT ON COLUMN ops.watch_state.oldest_request_id IS 'Oldest row of net.http_request_queue at the last look; null: it was empty.';
+
+COMMENT ON COLUMN ops.watch_state.oldest_request_since IS 'Since when that row has been the oldest (the queue keeps no times), UTC; null: no row.';
+
+COMMENT ON COLUMN ops.watch_state.pinged_at IS 'When deadman_url was pinged last, UTC; null: never.';
 
 CREATE VIEW public.feed_status AS
  SELECT newest.venue,
@@ -4968,6 +5833,9 @@ ALTER TABLE ONLY ops.audit
 ALTER TABLE ONLY ops.function_logs
     ADD CONSTRAINT function_logs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops.incidents
+    ADD CONSTRAINT incidents_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY ops.local_secrets
     ADD CONSTRAINT local_secrets_pkey PRIMARY KEY (name);
 
@@ -5007,6 +5875,9 @@ ALTER TABLE ONLY ops.timetable
 ALTER TABLE ONLY ops.traders_revision
     ADD CONSTRAINT traders_revision_pkey PRIMARY KEY (is_only);
 
+ALTER TABLE ONLY ops.watch_state
+    ADD CONSTRAINT watch_state_pkey PRIMARY KEY (is_only);
+
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_pkey PRIMARY KEY (user_id);
 
@@ -5038,13 +5909,15 @@ CREATE INDEX function_logs_problems_idx ON ops.function_logs USING btree (logged
 
 CREATE INDEX function_logs_run_id_idx ON ops.function_logs USING btree (run_id) WHERE (run_id IS NOT NULL);
 
-CREATE UNIQUE INDEX function_logs_slot_missed_once_idx ON ops.function_logs USING btree (((fields ->> 'slot'::text))) WHERE (event = 'slot_missed'::text);
-
 CREATE INDEX function_logs_source_logged_at_idx ON ops.function_logs USING btree (source, logged_at);
 
 CREATE INDEX function_logs_symbol_idx ON ops.function_logs USING btree (symbol, logged_at) WHERE (symbol IS NOT NULL);
 
 CREATE INDEX function_logs_trader_id_idx ON ops.function_logs USING btree (trader_id, logged_at) WHERE (trader_id IS NOT NULL);
+
+CREATE INDEX incidents_closed_at_idx ON ops.incidents USING btree (closed_at) WHERE (closed_at IS NOT NULL);
+
+CREATE UNIQUE INDEX incidents_open_once_idx ON ops.incidents USING btree (kind, subject) WHERE (closed_at IS NULL);
 
 CREATE INDEX log_days_day_idx ON ops.log_days USING btree (day);
 
@@ -5158,6 +6031,8 @@ ALTER TABLE ops.audit ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.function_logs ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.incidents ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.local_secrets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.log_days ENABLE ROW LEVEL SECURITY;
@@ -5177,6 +6052,8 @@ ALTER TABLE ops.ticks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.timetable ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.traders_revision ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.watch_state ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
@@ -5210,6 +6087,10 @@ CREATE POLICY "users read their own traders" ON public.traders FOR SELECT TO aut
 
 CREATE POLICY "users switch their own traders" ON public.traders FOR UPDATE TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
+REVOKE ALL ON FUNCTION ops.acknowledge_incident(id bigint, note text, who text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.add_note(notes text, who text, note text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.apply(page jsonb, dry_run boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.is_symbol(symbol text) FROM PUBLIC;
@@ -5242,6 +6123,10 @@ REVOKE ALL ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean,
 
 REVOKE ALL ON FUNCTION ops.close_dead_runs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.close_incident(id bigint, note text, who text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.close_quiet_incidents() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.count_lines(stored integer, bytes bigint, sampled integer, dropped integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
@@ -5249,6 +6134,8 @@ REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.cron_field(field text, name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.cron_started_at() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.diff(page jsonb) FROM PUBLIC;
 
@@ -5260,7 +6147,19 @@ REVOKE ALL ON FUNCTION ops.even_step(numbers integer[], size integer) FROM PUBLI
 
 REVOKE ALL ON FUNCTION ops.every_s(timing text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.find_cron_causes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_feed_causes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_outbox_causes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_request_causes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_schedule_causes() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.find_slot(INOUT run_id bigint, INOUT venue text, INOUT "interval" text, INOUT closed_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_slot_causes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.from_ms(instant_ms bigint) FROM PUBLIC;
 
@@ -5281,6 +6180,8 @@ GRANT ALL ON FUNCTION ops.is_close("interval" text, instant timestamp with time 
 REVOKE ALL ON FUNCTION ops.insert_signals(run ops.runs, outcome jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.is_operator() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.keep_http_answers(schedule text) FROM PUBLIC;
 
@@ -5304,6 +6205,8 @@ REVOKE ALL ON FUNCTION ops.list_traders(venue text, "interval" text, shard integ
 
 REVOKE ALL ON FUNCTION ops.lock_claimed_run(run_id bigint, claim_token uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.lock_open_incident(id bigint, note text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.lock_schedule(name text) FROM PUBLIC;
 
 GRANT SELECT ON TABLE public.tiers TO authenticated;
@@ -5325,6 +6228,8 @@ REVOKE ALL ON FUNCTION ops.note_full_day(dropped integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.note_lines() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.note_look(is_scheduled boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.note_replies(at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.open_due_slots(at timestamp with time zone) FROM PUBLIC;
@@ -5336,6 +6241,10 @@ REVOKE ALL ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_a
 REVOKE ALL ON FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.pause(name text, until timestamp with time zone, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.ping_deadman() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.read_logs(wanted jsonb) FROM PUBLIC;
 
@@ -5377,9 +6286,14 @@ REVOKE ALL ON FUNCTION ops.unwrap_json(document jsonb, field text, kind text) FR
 
 REVOKE ALL ON FUNCTION ops.wanted_job(name text, timing text, OUT schedule text, OUT command text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.watch_slots() FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.watch(is_scheduled boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.watch_if_late() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.write_log(level text, event text, fields jsonb, run_id bigint, trader_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.acknowledge_incident(id bigint, note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.acknowledge_incident(id bigint, note text) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_revision bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_revision bigint) TO service_role;
@@ -5389,6 +6303,9 @@ GRANT ALL ON FUNCTION public.emit_signals(run_id bigint, claim_token uuid, outco
 
 REVOKE ALL ON FUNCTION public.fail_run(run_id bigint, claim_token uuid, error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.fail_run(run_id bigint, claim_token uuid, error text) TO service_role;
+
+REVOKE ALL ON FUNCTION public.list_incidents() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_incidents() TO authenticated;
 
 REVOKE ALL ON FUNCTION public.open_slot(venue text, "interval" text, closed_at_ms bigint, trader_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.open_slot(venue text, "interval" text, closed_at_ms bigint, trader_id bigint) TO service_role;

@@ -182,7 +182,7 @@ def test_run_show_and_history(terminal: Terminal) -> None:
         None,
     )
     assert "was nope" in terminal.run("run", "nope", code=2)
-    assert "No run yet." in terminal.run("history", "watch_slots")
+    assert "No run yet." in terminal.run("history", "watch")
     assert [row["schedule"] for row in terminal.document("history")["history"]] == ["trim", "tick"]
     text = terminal.run("show", "tick")
     assert "every minute UTC  (* * * * *)" in text

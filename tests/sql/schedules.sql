@@ -15,8 +15,8 @@ select results_eq(
     'each schedule is one job, which runs it by its name'
 );
 -- The rest is about these four, whatever else is on the page.
-delete from ops.timetable where name not in ('rescue_runs', 'tick', 'trim', 'watch_slots');
-delete from cron.job where jobname not in ('rescue_runs', 'tick', 'trim', 'watch_slots');
+delete from ops.timetable where name not in ('rescue_runs', 'tick', 'trim', 'watch');
+delete from cron.job where jobname not in ('rescue_runs', 'tick', 'trim', 'watch');
 -- The tests hold the jobs still (conftest.py); here they may seem to run.
 update cron.job set active = true;
 select is_empty('select * from ops.diff()', 'nothing differs');
@@ -24,13 +24,13 @@ select is_empty('select * from ops.diff()', 'nothing differs');
 select cron.schedule('mine', '0 5 * * *', 'select 1');
 select cron.schedule('tick', '*/2 * * * *', 'select ops.tick();');
 update cron.job set active = false where jobname = 'trim';
-select cron.unschedule('watch_slots');
+select cron.unschedule('watch');
 create temporary table differences (change text, name text, detail text);
 insert into differences
 values
     ('change', 'tick', 'cron.job: */2 * * * * select ops.tick();'),
     ('change', 'trim', 'cron.job: switched off'),
-    ('change', 'watch_slots', 'cron.job: missing'),
+    ('change', 'watch', 'cron.job: missing'),
     ('unmanaged', 'mine', '0 5 * * * select 1');
 select results_eq('select * from ops.diff()', 'select * from differences', 'each difference is named');
 
@@ -80,7 +80,7 @@ select results_eq(
         )),
         ('remove', 'rescue_runs', 'select ops.rescue_runs();'),
         ('remove', 'trim', 'call ops.trim();'),
-        ('remove', 'watch_slots', 'select ops.watch_slots();'),
+        ('remove', 'watch', 'select ops.watch();'),
         ('unmanaged', 'mine', '0 5 * * * select 1') $$,
     'a dry run tells what would be added, changed, removed'
 );
@@ -105,7 +105,7 @@ select is_empty(
 select results_eq(
     $$ select action, object from ops.audit where at > now() order by id desc limit 5 $$,
     $$ values
-        ('change', 'schedule tick'), ('add', 'schedule night'), ('remove', 'schedule watch_slots'),
+        ('change', 'schedule tick'), ('add', 'schedule night'), ('remove', 'schedule watch'),
         ('remove', 'schedule trim'), ('remove', 'schedule rescue_runs') $$,
     'and the audit says who changed what'
 );

@@ -4,11 +4,11 @@ import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import type { Config } from '../config'
 import type { SignalTable } from '../feed_state'
 import {
-  fieldsOf, integerOf, parseFeedRow, parseSignals, parseTier, parseTrader, textOf,
+  fieldsOf, integerOf, parseFeedRow, parseIncident, parseSignals, parseTier, parseTrader, textOf,
 } from '../pure/parse'
 import { Problem, restProblem } from '../pure/problems'
 import type { SignalFilter } from '../pure/signals'
-import type { FeedRow, Signal, Tier, Trader } from '../pure/types'
+import type { FeedRow, Incident, Signal, Tier, Trader } from '../pure/types'
 
 const REQUEST_TIMEOUT_MS = 10_000
 // A frozen server is noticed after two heartbeats: 20 s instead of the default 50.
@@ -102,6 +102,22 @@ export class Backend implements SignalTable {
     const tier_id = textOf(fieldsOf(profile, 'a profile'), 'tier_id')
     const [tier] = rows(await this.client.from('tiers').select('*').eq('id', tier_id).limit(1))
     return tier ? parseTier(tier) : null
+  }
+
+  async selectIsOperator(user_id: string): Promise<boolean> {
+    const profiles = await this.client.from('profiles').select('is_admin').eq('user_id', user_id)
+    const [profile] = rows(profiles)
+    return profile !== undefined && fieldsOf(profile, 'a profile')['is_admin'] === true
+  }
+
+  /** What is open now, errors first; nothing for anybody but an operator. */
+  async listIncidents(): Promise<Incident[]> {
+    return rows(await this.client.rpc('list_incidents')).map(parseIncident)
+  }
+
+  async acknowledgeIncident(id: number, note: string): Promise<void> {
+    const { error } = await this.client.rpc('acknowledge_incident', { id, note })
+    if (error) throw restProblem(error)
   }
 
   async updateEnabled(trader_id: number, enabled: boolean): Promise<Trader> {

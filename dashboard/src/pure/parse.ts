@@ -1,7 +1,7 @@
 // From unknown JSON to the types of types.ts. Refuses what has another shape, never guesses.
 // Not here: fetching. Called by backend.ts, functions.ts and feed.ts.
 import type {
-  Feed, FeedRow, Origin, Preview, PreviewMatch, Signal, Tier, Trader, Trigger,
+  Feed, FeedRow, Incident, Origin, Preview, PreviewMatch, Signal, Tier, Trader, Trigger,
 } from './types'
 
 /** A row or reply that does not have its documented shape. */
@@ -10,6 +10,7 @@ export class Malformed extends Error {}
 type Fields = Record<string, unknown>
 
 const FEEDS: readonly Feed[] = ['live', 'simulated', 'replay']
+const SEVERITIES: readonly Incident['severity'][] = ['warn', 'error']
 const ORIGINS: readonly Origin[] = ['live', 'late', 'backfill']
 const TRIGGERS: readonly Trigger[] = ['enter', 'exit', 'while']
 
@@ -122,6 +123,22 @@ export function parsePreview(value: unknown): Preview {
       return { instrument: textOf(fields, 'instrument'), values: numbersOf(fields['values']) }
     }),
     unknown_reason: optional(row, 'unknown_reason', textOf),
+  }
+}
+
+export function parseIncident(value: unknown): Incident {
+  const row = fieldsOf(value, 'an incident')
+  const instant = (fields: Fields, name: string) => parseInstantMs(fields[name], name)
+  return {
+    id: integerOf(row, 'id'),
+    kind: textOf(row, 'kind'),
+    subject: textOf(row, 'subject'),
+    severity: oneOf(row, 'severity', SEVERITIES),
+    message: textOf(row, 'message'),
+    raised_at_ms: instant(row, 'raised_at'),
+    acknowledged_at_ms: optional(row, 'acknowledged_at', instant),
+    acknowledged_by: optional(row, 'acknowledged_by', textOf),
+    note: optional(row, 'note', textOf) ?? '',
   }
 }
 

@@ -78,6 +78,20 @@ export interface Preview {
   readonly unknown_reason: string | null
 }
 
+/** An open incident, as an operator sees it. `message` is in plain words. */
+export interface Incident {
+  readonly id: number
+  readonly kind: string
+  readonly subject: string
+  readonly severity: 'warn' | 'error'
+  readonly message: string
+  readonly raised_at_ms: number
+  readonly acknowledged_at_ms: number | null
+  readonly acknowledged_by: string | null
+  /** What people wrote about it, a line each. */
+  readonly note: string
+}
+
 export interface Tier {
   readonly id: string
   /** null: no limit. */

@@ -7,6 +7,7 @@ import { RealtimeDoorbell } from '../edge/doorbell'
 import { Functions } from '../edge/functions'
 import { browserTimers } from '../edge/timers'
 import { FreshnessList } from './freshness_list.svelte'
+import { IncidentList } from './incident_list.svelte'
 import type { Session, User } from './session.svelte'
 import { SignalList } from './signal_list.svelte'
 import { TraderList } from './trader_list.svelte'
@@ -19,6 +20,7 @@ export interface Desk {
   readonly signals: SignalList
   readonly traders: TraderList
   readonly freshness: FreshnessList
+  readonly incidents: IncidentList
 }
 
 export function buildDesk(
@@ -34,14 +36,15 @@ export function buildDesk(
     onAdded: (added) => freshness.advance(added),
   })
   const traders = new TraderList(backend, functions, user.id)
-  return { user, config, session, backend, signals, traders, freshness }
+  const incidents = new IncidentList(backend, user.id, browserTimers)
+  return { user, config, session, backend, signals, traders, freshness, incidents }
 }
 
 /** Start what runs by itself; returns the stop. */
 export function startDesk(desk: Desk): () => void {
   window.__closebell = desk.signals.aid
   void desk.traders.load(Date.now())
-  const stops = [desk.signals.start(), desk.freshness.start()]
+  const stops = [desk.signals.start(), desk.freshness.start(), desk.incidents.start()]
   return () => stops.forEach((stop) => stop())
 }
 

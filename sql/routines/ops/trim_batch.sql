@@ -94,6 +94,19 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
+    delete from ops.incidents
+    where incidents.id in (
+        select oldest.id
+        from ops.incidents as oldest
+        where oldest.closed_at < now() - make_interval(
+            days => ops.setting('incident_retention_days')::integer
+        )
+        order by oldest.closed_at
+        limit rows_max
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
     delete from ops.audit
     where audit.id in (
         select oldest.id

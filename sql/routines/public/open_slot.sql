@@ -71,6 +71,8 @@ begin
         and runs."interval" = open_slot."interval"
         and runs.closed_at = slot_at
         and runs.trader_id is not distinct from open_slot.trader_id;
+    -- The collector's poke comes by here without cron: who else should notice that cron is silent?
+    perform ops.watch_if_late();
     return jsonb_build_object('runs', runs_json);
 end
 $$;
