@@ -36,7 +36,7 @@ select is_empty(
             -- A check constraint runs with the rights of whoever writes the row.
             and name in (
                 'ops.interval_s(text)', 'ops.is_close(text,timestamp with time zone)',
-                'ops.is_symbol(text)', 'ops.are_symbols(text[])'
+                'ops.is_symbol(text)', 'ops.are_symbols(text[])', 'ops.is_cadence(text)'
             )
         )
     $$,

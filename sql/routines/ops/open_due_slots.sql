@@ -9,39 +9,47 @@ as $$
 -- Looked for by their absence, not counted on from the last one: a gap behind a newer slot is
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
+-- Costs by distinct cadence, not by trader; a cadence is not asked about closes that a trader of
+-- each close is owed anyway.
 declare
-    due record;
+    slots record;
     opened_count integer := 0;
+    slots_max integer := ops.setting('catch_up_slots_max')::integer;
+    kept_since timestamptz := at - make_interval(
+        days => ops.setting('log_retention_days')::integer - 1
+    );
 begin
-    for due in
+    for slots in
         select
-            traders.venue,
-            traders."interval",
-            min(traders.enabled_at) as since,
-            make_interval(secs => ops.interval_s(traders."interval")) as length
-        from public.traders
-        where traders.enabled
-        group by traders.venue, traders."interval"
-        order by traders.venue, traders."interval"
+            owed.venue,
+            owed."interval",
+            array_agg(distinct due.closed_at order by due.closed_at) as closed_ats
+        from (
+            select
+                cadences.*,
+                make_interval(secs => ops.interval_s(cadences."interval")) as length,
+                min(cadences.since) filter (where cadences.cadence = 'close')
+                    over (partition by cadences.venue, cadences."interval") as each_since
+            from ops.cadences
+        ) as owed
+        cross join lateral ops.due_closes(
+            owed.cadence,
+            owed."interval",
+            greatest(
+                date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
+                owed.since - interval '1 microsecond',
+                kept_since
+            ),
+            case
+                when owed.cadence = 'close' then at
+                else least(at, owed.each_since - interval '1 microsecond')
+            end
+        ) as due (closed_at)
+        group by owed.venue, owed."interval"
+        order by owed.venue, owed."interval"
     loop
         opened_count := opened_count + ops.open_runs(
-            due.venue,
-            due."interval",
-            array(
-                select slot.closed_at
-                from generate_series(
-                    date_bin(due.length, at, timestamptz 'epoch')
-                    - due.length * (ops.setting('catch_up_slots_max')::integer - 1),
-                    at,
-                    due.length
-                ) as slot (closed_at)
-                where slot.closed_at >= due.since
-                    and slot.closed_at > at - make_interval(
-                        days => ops.setting('log_retention_days')::integer - 1
-                    )
-                order by slot.closed_at
-            ),
-            at
+            slots.venue, slots."interval", slots.closed_ats, at
         );
     end loop;
     return opened_count;
