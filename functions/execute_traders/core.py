@@ -26,7 +26,7 @@ from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
 from shared.rules import CROSS_SECTIONAL, FALSE, TRUE, Plan, Rule, RuleLimits, parse_rule
-from shared.runs import Outcome, Run, Signal, Trader, TraderError, Trigger
+from shared.runs import Outcome, Run, Signal, Trader, TraderError, Trigger, bars_before
 
 CLOSE = COLUMNS.index("close")
 # A run that is evaluated later than this after its close labels its signals late.
@@ -46,7 +46,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     `plan` holds all of them (None if they have no common plan); `intervals` are the longer ones
     they read. By trader, in the order of `traders`, who all have a usable rule: `rule_indices`
     int[t] into `rules`, `trigger_indices` int[t] into TRIGGERS, `universes` bool[t, n], `caps`
-    int[t], `enabled_at_ms` int[t]. `refused`: those whose rule does not parse, with the reason.
+    int[t], `enabled_at_ms` int[t], `cadence_indices` int[t] into the distinct `cadences`.
+    `refused`: those whose rule does not parse, with the reason.
     """
 
     symbols: tuple[str, ...]
@@ -60,6 +61,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     universes: NDArray[np.bool_]
     caps: NDArray[np.int64]
     enabled_at_ms: NDArray[np.int64]
+    cadences: tuple[str, ...]
+    cadence_indices: NDArray[np.int64]
     refused: tuple[tuple[Trader, TraderError], ...]
 
 
@@ -102,6 +105,7 @@ def prepare(
         indices.append(index_of[key])
         usable.append(trader)
     rule_universes = tuple(universe for _, universe in index_of)
+    cadences = {cadence: i for i, cadence in enumerate(dict.fromkeys(t.cadence for t in usable))}
     return Prepared(
         symbols=tuple(symbols),
         traders=tuple(usable),
@@ -114,6 +118,8 @@ def prepare(
         universes=_universes(usable, symbols),
         caps=np.array([t.signals_per_close_max for t in usable], dtype=np.int64),
         enabled_at_ms=np.array([t.enabled_at_ms or 0 for t in usable], dtype=np.int64),
+        cadences=tuple(cadences),
+        cadence_indices=np.array([cadences[t.cadence] for t in usable], dtype=np.int64),
         refused=tuple(refused),
     )
 
@@ -124,18 +130,24 @@ def decide(
     run: Run,
     evaluated_at_ms: int,
     longer: Mapping[Interval, Window] = MappingProxyType({}),
+    due: Mapping[str, int] = MappingProxyType({}),
 ) -> Outcome:
     """Return the signals, overflows and errors of one run on its window.
 
     `longer`: the windows of `prepared.intervals` that there are. On one that is not there, or
     lacks its newest bar, rules are unknown.
-    A trader that was enabled after the close is skipped unless the run names it. The second
-    execution of a run looks only at instruments that were missing in the first. Signals are
-    capped a trader, in universe order; the rest is counted.
+    `due`: the claim's; a trader of another cadence is skipped, and `enter` and `exit` look back to
+    the due close before. A trader that was enabled after the close is skipped unless the run names
+    it. The second execution of a run looks only at instruments that were missing in the first.
+    Signals are capped a trader, in universe order; the rest is counted.
     """
-    eligible = prepared.enabled_at_ms <= run.closed_at_ms
-    if run.trader_id is not None:
-        eligible[:] = True
+    bars = [bars_before(cadence, due) for cadence in prepared.cadences]
+    before_bars = np.array(bars, dtype=np.int64)[prepared.cadence_indices]
+    eligible = before_bars > 0
+    if run.trader_id is None:
+        eligible &= prepared.enabled_at_ms <= run.closed_at_ms
+    compares = eligible & (prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))
+    further = [bars for bars in np.unique(before_bars[compares]).tolist() if bars > 1]
     instruments = _instruments(window, run)
     parts = evaluate_rules(
         # The tick asks again and again for what is missing, mostly before anything has come.
@@ -144,10 +156,15 @@ def decide(
         prepared.plan,
         window,
         longer,
-        with_before=bool(np.any(prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))),
+        with_before=bool(np.any(before_bars[compares] == 1)),
+        earlier_bars=further,
     )
     triggered = _triggered(parts, len(prepared.rules), len(window.symbols))
     matched = triggered[prepared.trigger_indices, prepared.rule_indices]
+    for bars in further:
+        triggered = _triggered(parts, len(prepared.rules), len(window.symbols), bars)
+        rows = np.flatnonzero(compares & (before_bars == bars))
+        matched[rows] = triggered[prepared.trigger_indices[rows], prepared.rule_indices[rows]]
     matched &= prepared.universes
     matched &= eligible[:, None]
     matched &= instruments
@@ -161,7 +178,8 @@ def decide(
     refused = [
         error
         for trader, error in prepared.refused
-        if run.trader_id is not None or (trader.enabled_at_ms or 0) <= run.closed_at_ms
+        if bars_before(trader.cadence, due)
+        and (run.trader_id is not None or (trader.enabled_at_ms or 0) <= run.closed_at_ms)
     ]
     return Outcome(
         feed=window.feed,
@@ -214,9 +232,11 @@ def _missing_instruments(window: Window) -> tuple[str, ...]:
     return () if window.complete else tuple(window.missing_instruments())
 
 
-def _triggered(parts: Sequence[Part], rule_count: int, symbol_count: int) -> NDArray[np.bool_]:
+def _triggered(
+    parts: Sequence[Part], rule_count: int, symbol_count: int, before_bars: int = 1
+) -> NDArray[np.bool_]:
     """Return bool[3, rules, n] in the order of TRIGGERS, by Kleene: unknown never matches."""
-    now, before = states(parts, rule_count, symbol_count)
+    now, before = states(parts, rule_count, symbol_count, before_bars)
     is_true = now == TRUE
     return np.stack([is_true & (before == FALSE), (now == FALSE) & (before == TRUE), is_true])
 

@@ -387,3 +387,58 @@ async def _commands(world: World) -> int:
     reply = await world.http.get(f"{door}/_meter", headers=token)
     total: int = msgspec.json.decode(reply.content)["total"]
     return total
+
+
+async def test_trader_of_every_third_close_compares_with_the_due_close_before(
+    world: World,
+) -> None:
+    # A close that is due, and the one three minutes before.
+    due_ms = Interval.M3.floor_ms(last_close_ms(Interval.M1))
+    await world.publish(Interval.M1, due_ms - 3 * MINUTE_MS, [0.5, 2.0, 0.5], bars=30)
+    _, headers = await world.sign_up()
+    traders = {}
+    for cadence in ("close", "every 3 closes"):
+        reply = await world.save(headers, trigger="enter", cadence=cadence)
+        assert reply.status_code == 200, reply.text
+        traders[cadence] = reply.json()["trader"]["id"]
+    world.rows("delete from ops.runs")
+    world.rows("update public.traders set enabled_at = now() - interval '1 hour'")
+    # The first instrument enters between two due closes and stays; the third enters and leaves.
+    for minutes, closes in ((2, [2.0, 2.0, 0.5]), (1, [2.0, 2.0, 2.0]), (0, [2.0, 2.0, 0.5])):
+        await world.publish(Interval.M1, due_ms - minutes * MINUTE_MS, closes)
+    for minutes in (3, 2, 1, 0, 0):
+        await world.poke(Interval.M1, due_ms - minutes * MINUTE_MS)
+
+    def found(cadence: str) -> list[tuple[str, int]]:
+        return [
+            (s["instrument"], round((due_ms / 1000 - s["closed_at"].timestamp()) / 60))
+            for s in world.signals(traders[cadence])
+        ]
+
+    assert found("close") == [("AAAUSDT", 2), ("CCCUSDT", 1)]
+    assert found("every 3 closes") == [("AAAUSDT", 0)]
+    counts = world.rows("select traders_count from ops.runs order by closed_at")
+    assert [row["traders_count"] for row in counts] == [2, 1, 1, 2]
+
+
+async def test_close_at_which_nobody_is_due_has_no_run(world: World) -> None:
+    due_ms = Interval.M3.floor_ms(last_close_ms(Interval.M1))
+    await world.publish(Interval.M1, due_ms, [2.0, 2.0, 2.0], bars=30)
+    _, headers = await world.sign_up()
+    reply = await world.save(headers, cadence="every 3 closes")
+    trader_id = reply.json()["trader"]["id"]
+    world.rows("update public.traders set enabled_at = now() - interval '1 hour'")
+    world.rows("delete from public.signals")
+    world.rows("delete from ops.runs")
+    slot = {"venue": "binance", "interval": "1m", "closed_at_ms": due_ms - MINUTE_MS}
+    assert (await world.call("trigger_executions", slot))["runs"] == []
+    named = slot | {"trader_id": trader_id}
+    assert (await world.call("trigger_executions", named))["runs"] == []
+    world.rows("select ops.open_due_slots(to_timestamp(%s))", due_ms / 1000)
+    rows = world.rows(
+        "select mod(extract(epoch from closed_at)::bigint, 180) as rest from ops.runs"
+    )
+    assert len(rows) == 20 and {row["rest"] for row in rows} == {0}
+    assert (await world.poke(Interval.M1, due_ms))["signals_count"] == 3
+    bad = await world.save(headers, cadence="every 3 candles")
+    assert (bad.status_code, bad.json()["error"]["field"]) == (400, "cadence")

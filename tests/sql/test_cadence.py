@@ -94,7 +94,8 @@ def ask(dsn: str, query: str, items: object) -> list[object]:
 @pytest.mark.parametrize("seed", range(3))
 def test_cadence_is_due_where_the_reference_says(migrated: str, seed: int) -> None:
     rng = random.Random(seed)
-    cases, due = [], []
+    cases: list[list[str]] = []
+    due: list[bool] = []
     while len(cases) < 400:
         text, interval, closed_at = random_case(rng)
         try:
@@ -116,7 +117,8 @@ def test_cadence_is_due_where_the_reference_says(migrated: str, seed: int) -> No
 
 def test_bars_before_are_those_to_the_previous_due_close(migrated: str) -> None:
     rng = random.Random(7)
-    cases, expected = [], []
+    cases: list[list[str]] = []
+    expected: list[int] = []
     while len(cases) < 60:
         text, _, _ = random_case(rng)
         interval = rng.choice((Interval.M1, Interval.M15, Interval.M30, Interval.H1))
@@ -171,10 +173,10 @@ def test_both_refuse_the_same_texts(migrated: str) -> None:
     texts = ["every 1 closes", "every 2 closes", "every 1000 closes", "every 1001 closes", "close"]
     texts += ["0 0 30 2 *", "0 0 29 2 *", "0 0 31 2 1", "0 0 31 */2 *", "0 0 31 4,6,9,11 *"]
     for _ in range(2_000):
-        text = list(random_cadence(rng))
+        letters = list(random_cadence(rng))
         if rng.random() < 0.7:
-            text[rng.randrange(len(text))] = rng.choice(alphabet)
-        texts.append("".join(text))
+            letters[rng.randrange(len(letters))] = rng.choice(alphabet)
+        texts.append("".join(letters))
     answers = ask(
         migrated,
         "select ops.is_cadence(text) from jsonb_array_elements_text(%s::jsonb)"
