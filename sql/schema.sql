@@ -2758,7 +2758,10 @@ CREATE VIEW public.feed_status AS
     newest.finished_at,
     newest.complete,
     newest.missing_count,
-    newest.frame_revision
+    newest.frame_revision,
+    (EXISTS ( SELECT
+           FROM public.traders
+          WHERE ((traders.venue = newest.venue) AND (traders."interval" = newest."interval") AND (traders.cadence = 'close'::text) AND traders.enabled))) AS is_each_close
    FROM ((unnest(ARRAY['binance'::text]) venues(venue)
      CROSS JOIN unnest(ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text]) intervals("interval"))
      CROSS JOIN LATERAL ( SELECT runs.venue,
@@ -2791,6 +2794,8 @@ COMMENT ON COLUMN public.feed_status.complete IS 'Whether every instrument was t
 COMMENT ON COLUMN public.feed_status.missing_count IS 'Instruments still missing, count.';
 
 COMMENT ON COLUMN public.feed_status.frame_revision IS 'Revision of the frame, from 1.';
+
+COMMENT ON COLUMN public.feed_status.is_each_close IS 'Whether some trader is due at each close; if not, a close may be old because nobody was due.';
 
 CREATE TABLE public.profiles (
     user_id uuid NOT NULL,

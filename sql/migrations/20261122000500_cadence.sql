@@ -3,7 +3,8 @@
 --   0011), so it survives restarts, and slots at which nobody is due are not made.
 -- Locks: access exclusive on public.traders and public.trader_versions while existing rows (all
 --   'close') are checked and one index is built: tens of milliseconds for 10,000 traders.
--- Way back: create or replace view ops.slots_missing as in 20261121000400; drop view ops.cadences;
+-- Way back: ops.slots_missing and public.feed_status as in 20261121000400 (drop, create, grant);
+--   drop view ops.cadences;
 --   drop index public.traders_enabled_cadence_idx; alter table public.traders drop column cadence;
 --   alter table public.trader_versions drop column cadence; drop the functions below.
 
@@ -384,3 +385,48 @@ from ops.runs
 where runs.finished_at is null
     and runs.opened_at > now() - interval '1 day'
     and greatest(runs.closed_at, runs.opened_at) < (select bounds.until from bounds);
+
+-- A close at which nobody was due is not evaluated; without a trader of each close the newest
+-- evaluated one may be old, and nothing is wrong.
+create or replace view public.feed_status
+as
+select
+    newest.venue,
+    newest."interval",
+    newest.feed,
+    newest.closed_at,
+    newest.finished_at,
+    newest.complete,
+    newest.missing_count,
+    newest.frame_revision,
+    exists (
+        select
+        from public.traders
+        where traders.venue = newest.venue
+            and traders."interval" = newest."interval"
+            and traders.cadence = 'close'
+            and traders.enabled
+    ) as is_each_close
+from unnest(array['binance']) as venues (venue)
+cross join unnest(
+    array['1m', '3m', '5m', '15m', '30m', '1h', '2h', '4h', '6h', '8h', '12h', '1d']
+) as intervals ("interval")
+cross join lateral (
+    select
+        runs.venue,
+        runs."interval",
+        runs.feed,
+        runs.closed_at,
+        runs.finished_at,
+        runs.complete,
+        cardinality(runs.missing_instruments) as missing_count,
+        runs.frame_revision
+    from ops.runs
+    where runs.venue = venues.venue
+        and runs."interval" = intervals."interval"
+        and runs.finished_at is not null
+    order by runs.closed_at desc, runs.finished_at desc
+    limit 1
+) as newest;
+comment on column public.feed_status.is_each_close is
+    'Whether some trader is due at each close; if not, a close may be old because nobody was due.';
