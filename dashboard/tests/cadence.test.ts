@@ -46,6 +46,6 @@ describe('cadence', () => {
     expect(checkDraft(wrong, true)?.field).toBe('cadence')
     const right = { ...draft, cadence: { ...draft.cadence, kind: 'cron' as const } }
     expect(checkDraft(right, true)).toBeNull()
-    expect(requestOf(right, true).cadence).toBe('30 8 * * 1-5')
+    expect(requestOf(right, true).cadence).toBe('0 * * * *')
   })
 })

@@ -14,7 +14,7 @@ export interface CadenceChoice {
 
 export const COUNT_MIN = 2
 export const COUNT_MAX = 1_000
-const DEFAULTS: CadenceChoice = { kind: 'close', count: 3, cron: '30 8 * * 1-5' }
+const DEFAULTS: CadenceChoice = { kind: 'close', count: 3, cron: '0 * * * *' }
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
 const MONTHS = ['', 'Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov',
