@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from collector import VERSION
 from collector.actions import CloserConfig
 from collector.budget import check_budget, plan_commands
 from collector.clock import VenueClock, wall_ms, wall_s
@@ -32,6 +33,7 @@ from collector.session import Session, SessionConfig
 from collector.status import Status
 from collector.universe import UniverseRule
 from collector.venues.binance.rest import BinanceRest
+from shared.crash_reports import start_crash_reports
 from shared.errors import ClosebellError, ConfigError, FeedRefused, StoreUnavailable
 from shared.logs import configure_logs
 from shared.market.frame import Feed
@@ -191,7 +193,7 @@ class _HealthServer(uvicorn.Server):
     def __init__(self, status: Status, settings: CollectorSettings) -> None:
         super().__init__(
             uvicorn.Config(
-                build_app(status),
+                build_app(status, settings.metrics_token.get_secret_value()),
                 host=settings.collector_host,
                 port=settings.collector_port,
                 log_config=None,
@@ -261,7 +263,9 @@ def main() -> int:
     configure_logs("collector")
     refusals: list[ClosebellError] = []
     try:
-        uvloop.run(_main(load_settings(CollectorSettings)))
+        settings = load_settings(CollectorSettings)
+        start_crash_reports(settings, "collector", VERSION)
+        uvloop.run(_main(settings))
     except* ConfigError as errors:
         refusals.append(_first(errors))
     for error in refusals:

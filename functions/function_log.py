@@ -52,6 +52,11 @@ class FunctionLog:
         self._task: asyncio.Task[None] | None = None
         self.dropped_count = 0
 
+    @property
+    def waiting_count(self) -> int:
+        """Return how many lines wait to be stored."""
+        return len(self._queue)
+
     def line(
         self,
         level: str,

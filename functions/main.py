@@ -17,7 +17,9 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions import VERSION
 from functions.health.handler import health
+from shared.crash_reports import start_crash_reports
 from shared.errors import ClosebellError, ConfigError
 from shared.logs import configure_logs
 from shared.memory import keep_freed_memory
@@ -66,7 +68,9 @@ def _load() -> FunctionsSettings:
     configure_logs("functions")
     keep_freed_memory()
     try:
-        return load_settings(FunctionsSettings)
+        settings = load_settings(FunctionsSettings)
+        start_crash_reports(settings, "functions", VERSION)
+        return settings
     except ConfigError as error:
         # The host shows this line; a traceback would hide the name of the variable.
         sys.exit(f"functions: {error}")

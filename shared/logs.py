@@ -27,6 +27,9 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 def configure_logs(source: str, level: int = logging.INFO) -> None:
     """Write every log line of this process as one JSON object, with `source` and a UTC `at`."""
 
+    # Here, because it uses hide_secrets.
+    from shared.crash_reports import report_crash
+
     def add_source(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["source"] = source
         return event
@@ -37,6 +40,7 @@ def configure_logs(source: str, level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             add_source,
+            report_crash,
             structlog.processors.format_exc_info,
             hide_secrets,
             structlog.processors.JSONRenderer(),

@@ -133,7 +133,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `overflow`: trader id → matches over the cap of its tier, which are not in `signals`.
     `missing_instruments`: those to be evaluated later; empty when the frame is complete.
-    `matched_count` counts matches before the cap. `stats`: milliseconds of each stage.
+    `matched_count` counts matches before the cap. `stats`: milliseconds of each stage, and
+    counts of the verdicts of its distinct rules on all instruments.
     """
 
     feed: Feed

@@ -159,10 +159,12 @@ def decide(
         with_before=bool(np.any(before_bars[compares] == 1)),
         earlier_bars=further,
     )
-    triggered = _triggered(parts, len(prepared.rules), len(window.symbols))
+    now, before = states(parts, len(prepared.rules), len(window.symbols))
+    triggered = _triggered(now, before)
     matched = triggered[prepared.trigger_indices, prepared.rule_indices]
     for bars in further:
-        triggered = _triggered(parts, len(prepared.rules), len(window.symbols), bars)
+        _, before = states(parts, len(prepared.rules), len(window.symbols), bars)
+        triggered = _triggered(now, before)
         rows = np.flatnonzero(compares & (before_bars == bars))
         matched[rows] = triggered[prepared.trigger_indices[rows], prepared.rule_indices[rows]]
     matched &= prepared.universes
@@ -193,6 +195,7 @@ def decide(
         signals=_signals(prepared, parts, window, matched),
         overflow=overflow,
         errors=(*refused, *_evaluation_errors(prepared, parts, eligible)),
+        stats=_count_verdicts(now),
     )
 
 
@@ -232,13 +235,20 @@ def _missing_instruments(window: Window) -> tuple[str, ...]:
     return () if window.complete else tuple(window.missing_instruments())
 
 
-def _triggered(
-    parts: Sequence[Part], rule_count: int, symbol_count: int, before_bars: int = 1
-) -> NDArray[np.bool_]:
+def _triggered(now: NDArray[np.int8], before: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return bool[3, rules, n] in the order of TRIGGERS, by Kleene: unknown never matches."""
-    now, before = states(parts, rule_count, symbol_count, before_bars)
     is_true = now == TRUE
     return np.stack([is_true & (before == FALSE), (now == FALSE) & (before == TRUE), is_true])
+
+
+def _count_verdicts(now: NDArray[np.int8]) -> dict[str, float]:
+    """Return how many verdicts of distinct rules on instruments are true, false and unknown."""
+    true_count, false_count = int((now == TRUE).sum()), int((now == FALSE).sum())
+    return {
+        "true_count": true_count,
+        "false_count": false_count,
+        "unknown_count": now.size - true_count - false_count,
+    }
 
 
 def _signals(

@@ -23,7 +23,7 @@ from functions.execute_traders.shards import Shard, ShardCache, prepare_shard
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
 from functions.longer_windows import LongerWindows
-from functions.ports import Runs, Slot, Windows
+from functions.ports import RunMeasures, Runs, Slot, Unmeasured, Windows
 from functions.stopwatch import Stopwatch
 from shared.errors import ClosebellError, DeadlineExceeded, SlotAlreadyDone, StaleData
 from shared.market.window import Window
@@ -48,7 +48,9 @@ class ExecuteTraders:
         now_ms: Callable[[], int],
         timeout_s: float,
         limits: RuleLimits = RuleLimits(),  # noqa: B008 (immutable)
+        measures: RunMeasures = Unmeasured(),  # noqa: B008 (has no state)
     ) -> None:
+        self._measures = measures
         self._runs = runs
         self._windows = windows
         self._longer = LongerWindows(windows, log, now_ms)
@@ -86,6 +88,7 @@ class ExecuteTraders:
                         loaded = await self._load(claim.run, bars)
                 reply = await self._carry_out(claim, shard, loaded, watch)
         except Exception as error:
+            self._measures.run(RunStatus.FAILED)
             await self._give_back(claim, error)
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded(
@@ -154,6 +157,7 @@ class ExecuteTraders:
 
     async def _wait(self, claim: Claim, error: StaleData, watch: Stopwatch) -> ExecuteTradersReply:
         """Give a run back for the next tick: its bars are not all there yet."""
+        self._measures.run(RunStatus.WAITING)
         await self._give_back(claim, error)
         return ExecuteTradersReply(
             run_id=claim.run.run_id, status=RunStatus.WAITING, stats=watch.stats
@@ -167,6 +171,7 @@ class ExecuteTraders:
                 emitted = await self._runs.emit_signals(run_id, claim.claim_token, outcome)
             except SlotAlreadyDone as done:
                 return await self._already_done(run_id, done)
+        self._measures.finished_run(outcome, emitted, watch.stats)
         if outcome.complete:
             await self._finished.add(run_id)
         reply = ExecuteTradersReply(
@@ -200,6 +205,7 @@ class ExecuteTraders:
         if reason == "finished":
             await self._finished.add(run_id)
         status = RunStatus.WAITING if reason == "stopped" else RunStatus.ALREADY_DONE
+        self._measures.run(status)
         return ExecuteTradersReply(run_id=run_id, status=status)
 
     async def _give_back(self, claim: Claim, error: Exception) -> None:

@@ -15,7 +15,16 @@ from starlette.responses import Response
 from functions.edge import decode, read_signed_body, reply_json
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
-from functions.ports import Execute, RunCall, RunResult, Runs, RunToStart, Windows
+from functions.ports import (
+    Execute,
+    RunCall,
+    RunMeasures,
+    RunResult,
+    Runs,
+    RunToStart,
+    Unmeasured,
+    Windows,
+)
 from functions.stopwatch import Stopwatch
 from functions.trigger_executions.core import Lane, Step, plan_dispatch
 from functions.trigger_executions.messages import (
@@ -48,7 +57,9 @@ class TriggerExecutions:
         frame_wait_s: float,
         timeout_s: float,
         look_every_s: float = LOOK_EVERY_S,
+        measures: RunMeasures = Unmeasured(),  # noqa: B008 (has no state)
     ) -> None:
+        self._measures = measures
         self._runs = runs
         self._windows = windows
         self._execute = execute
@@ -114,8 +125,12 @@ class TriggerExecutions:
     ) -> None:
         for step in lane.steps:
             try:
-                if wait_for_frames and step.waits and not await self._frame_came(lane, step):
-                    continue
+                if wait_for_frames and step.waits:
+                    watch = Stopwatch()
+                    has_come = await self._frame_came(lane, step)
+                    self._measures.stage("frame_wait", watch.total_ms / 1000)
+                    if not has_come:
+                        continue
                 started = await asyncio.gather(*(self._start(run) for run in step.runs))
             # Our own mistake in one lane must not cancel the others; it is logged, not hidden.
             except Exception as error:

@@ -8,7 +8,7 @@ outdated. Correctness never depends on what is kept: dropping a ring costs only 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -98,6 +98,8 @@ class WindowCache:
         self._rings: OrderedDict[tuple[str, Interval], _Ring] = OrderedDict()
         self._symbol_lists: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._locks: dict[tuple[str, Interval], asyncio.Lock] = {}
+        # Windows by kind: warm ones asked for what is new, cold ones for every bar.
+        self.loads: Counter[str] = Counter(warm=0, cold=0)
 
     async def load_window(
         self, venue: str, interval: Interval, last_open_time_ms: int, bars: int = WINDOW_BARS
@@ -114,7 +116,9 @@ class WindowCache:
             if ring is not None and ring.first_open_time_ms <= first_ms <= ring.next_open_time_ms:
                 window = await self._load_warm(ring, venue, interval, first_ms, last_open_time_ms)
                 if window is not None:
+                    self.loads["warm"] += 1
                     return window
+            self.loads["cold"] += 1
             return await self._load_cold(venue, interval, first_ms, last_open_time_ms)
 
     async def load_newest_open_time(self, venue: str, interval: Interval) -> int | None:
