@@ -442,3 +442,35 @@ async def test_close_at_which_nobody_is_due_has_no_run(world: World) -> None:
     assert (await world.poke(Interval.M1, due_ms))["signals_count"] == 3
     bad = await world.save(headers, cadence="every 3 candles")
     assert (bad.status_code, bad.json()["error"]["field"]) == (400, "cadence")
+
+
+async def test_metrics_count_what_was_done_and_are_not_public(world: World) -> None:
+    closed_at_ms = last_close_ms(Interval.M1)
+    await world.publish(Interval.M1, closed_at_ms, [2.0, 2.0, 0.5], bars=3)
+    url = f"{world.cloud.functions_url}/metrics"
+
+    async def values() -> dict[str, float]:
+        reply = await world.http.get(url)
+        assert reply.status_code == 200, reply.text
+        samples = (line.rpartition(" ") for line in reply.text.splitlines() if line[0] != "#")
+        return {name: float(value) for name, _, value in samples}
+
+    before = await values()
+    _, headers = await world.sign_up()
+    assert (await world.save(headers)).status_code == 200
+    after = await values()
+    for name, added in {
+        'closebell_requests_total{function="save_trader",status="200"}': 1,
+        'closebell_runs_total{status="finished"}': 1,
+        "closebell_traders_evaluated_total": 1,
+        'closebell_verdicts_total{verdict="true"}': 2,
+        'closebell_verdicts_total{verdict="false"}': 1,
+        'closebell_signals_total{outcome="inserted"}': 2,
+    }.items():
+        assert after[name] - before.get(name, 0) == added, name
+    assert sum(v for n, v in after.items() if n.startswith("closebell_redis_commands_total")) > 3
+    # From the private network directly; not for whoever comes through the gateway.
+    gateway = await world.http.get(f"{world.cloud.url}/functions/v1/metrics")
+    assert gateway.status_code == 401
+    forwarded = await world.http.get(url, headers={"x-forwarded-for": "8.8.8.8"})
+    assert forwarded.status_code == 401

@@ -1,13 +1,14 @@
 create or replace function ops.is_due(cadence text, "interval" text, closed_at timestamptz)
 returns boolean
-language sql
+language plpgsql
 immutable
 strict
 parallel safe
 set search_path = ''
 as $$
-    -- Whether a cadence is due at a close of an interval; see ops.due_closes.
-    select cadence = 'close' or exists (
+-- Whether a cadence is due at a close of an interval; see ops.due_closes.
+begin
+    return cadence = 'close' or exists (
         select
         from ops.due_closes(
             cadence,
@@ -16,6 +17,7 @@ as $$
             closed_at
         )
     );
+end
 $$;
 comment on function ops.is_due(text, text, timestamptz) is
     'Whether a cadence is due at a close of an interval.';
