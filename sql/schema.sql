@@ -419,52 +419,6 @@ $$;
 
 COMMENT ON FUNCTION ops.create_profile() IS 'Trigger on auth.users: a profile for each new user.';
 
-CREATE FUNCTION ops.cron_field(field text, low integer, high integer) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
-    AS $_$
--- The numbers that one field of a cron expression lists, ascending, or null if it is no field:
--- items n, n-m or *, the latter two with a /step, separated by commas.
-declare
-    item text;
-    part text[];
-    first integer;
-    last integer;
-    step integer;
-    listed integer[] := array[]::integer[];
-    all_numbers constant integer[] := array[
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
-        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
-    ];
-begin
-    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
-    if field = '*' then
-        return all_numbers[low + 1:high + 1];
-    elsif length(field) <= 2 and field ~ '^[0-9]+$' then
-        return case when field::integer between low and high then array[field::integer] end;
-    end if;
-    foreach item in array string_to_array(field, ',') loop
-        part := regexp_match(item, '^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?$');
-        if part is null or (part[3] is not null and part[1] is not null and part[2] is null) then
-            return null;
-        end if;
-        first := coalesce(part[1]::integer, low);
-        last := coalesce(part[2]::integer, part[1]::integer, high);
-        step := coalesce(part[3]::integer, 1);
-        if first < low or last > high or first > last or step < 1 or step > high then
-            return null;
-        end if;
-        listed := listed || array(select generate_series(first, last, step));
-    end loop;
-    return array(
-        select distinct numbers.number from unnest(listed) as numbers (number) order by 1
-    );
-end
-$_$;
-
-COMMENT ON FUNCTION ops.cron_field(field text, low integer, high integer) IS 'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
-
 CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) RETURNS SETOF timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
@@ -472,7 +426,7 @@ CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zon
 -- The instants of a cron expression, UTC, after one instant up to and with another, in order;
 -- none if it is not one. Loops, because a query would take longer to begin than most take to end.
 declare
-    cron record := ops.parse_cron(expression);
+    cron record := ops.read_cron(expression);
     day timestamp := date_trunc('day', after at time zone 'UTC');
     hour_starts timestamptz;
     instant timestamptz;
@@ -1067,7 +1021,7 @@ CREATE FUNCTION ops.is_cadence(cadence text) RETURNS boolean
 begin
     return cadence = 'close'
         or ops.cadence_count(cadence) is not null
-        or (ops.parse_cron(cadence)).minutes is not null;
+        or (ops.read_cron(cadence)).minutes is not null;
 end
 $$;
 
@@ -1323,7 +1277,7 @@ CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
 -- Costs by distinct cadence, not by trader; a cadence is not asked about closes that a trader of
--- each close is owed anyway.
+-- each close is owed anyway; an interval without a new slot needs no lock and no count.
 declare
     slots record;
     opened_count integer := 0;
@@ -1358,6 +1312,14 @@ begin
                 else least(at, owed.each_since - interval '1 microsecond')
             end
         ) as due (closed_at)
+        where not exists (
+            select
+            from ops.runs
+            where runs.venue = owed.venue
+                and runs."interval" = owed."interval"
+                and runs.closed_at = due.closed_at
+                and runs.trader_id is null
+        )
         group by owed.venue, owed."interval"
         order by owed.venue, owed."interval"
     loop
@@ -1480,7 +1442,7 @@ $$;
 
 COMMENT ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) IS 'Make, or open again, the run of one trader for a slot it is due at; PT404 without a trader.';
 
-CREATE FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) RETURNS record
+CREATE FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) RETURNS record
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     AS $$
@@ -1493,11 +1455,11 @@ begin
     if length(expression) > 100 or cardinality(fields) <> 5 then
         return;
     end if;
-    minutes := ops.cron_field(fields[1], 0, 59);
-    hours := ops.cron_field(fields[2], 0, 23);
-    days := ops.cron_field(fields[3], 1, 31);
-    months := ops.cron_field(fields[4], 1, 12);
-    weekdays := ops.cron_field(fields[5], 0, 7);
+    minutes := ops.read_cron_field(fields[1], 0, 59);
+    hours := ops.read_cron_field(fields[2], 0, 23);
+    days := ops.read_cron_field(fields[3], 1, 31);
+    months := ops.read_cron_field(fields[4], 1, 12);
+    weekdays := ops.read_cron_field(fields[5], 0, 7);
     is_either_day := not starts_with(fields[3], '*') and not starts_with(fields[5], '*');
     if 7 = any(weekdays) then
         weekdays := array(
@@ -1524,7 +1486,53 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) IS 'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
+COMMENT ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) IS 'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
+
+CREATE FUNCTION ops.read_cron_field(field text, low integer, high integer) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+-- The numbers that one field of a cron expression lists, ascending, or null if it is no field:
+-- items n, n-m or *, the latter two with a /step, separated by commas.
+declare
+    item text;
+    part text[];
+    first integer;
+    last integer;
+    step integer;
+    listed integer[] := array[]::integer[];
+    all_numbers constant integer[] := array[
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
+    ];
+begin
+    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
+    if field = '*' then
+        return all_numbers[low + 1:high + 1];
+    elsif length(field) <= 2 and field ~ '^[0-9]+$' then
+        return case when field::integer between low and high then array[field::integer] end;
+    end if;
+    foreach item in array string_to_array(field, ',') loop
+        part := regexp_match(item, '^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?$');
+        if part is null or (part[3] is not null and part[1] is not null and part[2] is null) then
+            return null;
+        end if;
+        first := coalesce(part[1]::integer, low);
+        last := coalesce(part[2]::integer, part[1]::integer, high);
+        step := coalesce(part[3]::integer, 1);
+        if first < low or last > high or first > last or step < 1 or step > high then
+            return null;
+        end if;
+        listed := listed || array(select generate_series(first, last, step));
+    end loop;
+    return array(
+        select distinct numbers.number from unnest(listed) as numbers (number) order by 1
+    );
+end
+$_$;
+
+COMMENT ON FUNCTION ops.read_cron_field(field text, low integer, high integer) IS 'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
 
 CREATE FUNCTION ops.refuse_empty_write() RETURNS trigger
     LANGUAGE plpgsql
@@ -3227,8 +3235,6 @@ REVOKE ALL ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean,
 
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.cron_field(field text, low integer, high integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) FROM PUBLIC;
@@ -3280,7 +3286,9 @@ REVOKE ALL ON FUNCTION ops.open_runs(venue text, "interval" text, closed_ats tim
 
 REVOKE ALL ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.read_cron_field(field text, low integer, high integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.refuse_empty_write() FROM PUBLIC;
 

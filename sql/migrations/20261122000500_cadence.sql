@@ -12,7 +12,7 @@ set local lock_timeout = '5s';
 
 -- A constraint and views call these, so they are part of the schema and not of sql/routines.
 
-create function ops.cron_field(field text, low integer, high integer)
+create function ops.read_cron_field(field text, low integer, high integer)
 returns integer[]
 language plpgsql
 immutable
@@ -59,10 +59,10 @@ begin
     );
 end
 $$;
-comment on function ops.cron_field(text, integer, integer) is
+comment on function ops.read_cron_field(text, integer, integer) is
     'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
 
-create function ops.parse_cron(
+create function ops.read_cron(
     expression text,
     out minutes integer[],
     out hours integer[],
@@ -86,11 +86,11 @@ begin
     if length(expression) > 100 or cardinality(fields) <> 5 then
         return;
     end if;
-    minutes := ops.cron_field(fields[1], 0, 59);
-    hours := ops.cron_field(fields[2], 0, 23);
-    days := ops.cron_field(fields[3], 1, 31);
-    months := ops.cron_field(fields[4], 1, 12);
-    weekdays := ops.cron_field(fields[5], 0, 7);
+    minutes := ops.read_cron_field(fields[1], 0, 59);
+    hours := ops.read_cron_field(fields[2], 0, 23);
+    days := ops.read_cron_field(fields[3], 1, 31);
+    months := ops.read_cron_field(fields[4], 1, 12);
+    weekdays := ops.read_cron_field(fields[5], 0, 7);
     is_either_day := not starts_with(fields[3], '*') and not starts_with(fields[5], '*');
     if 7 = any(weekdays) then
         weekdays := array(
@@ -116,7 +116,7 @@ begin
     end if;
 end
 $$;
-comment on function ops.parse_cron(text) is
+comment on function ops.read_cron(text) is
     'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
 
 create function ops.cron_instants(expression text, after timestamptz, until timestamptz)
@@ -130,7 +130,7 @@ as $$
 -- The instants of a cron expression, UTC, after one instant up to and with another, in order;
 -- none if it is not one. Loops, because a query would take longer to begin than most take to end.
 declare
-    cron record := ops.parse_cron(expression);
+    cron record := ops.read_cron(expression);
     day timestamp := date_trunc('day', after at time zone 'UTC');
     hour_starts timestamptz;
     instant timestamptz;
@@ -190,7 +190,7 @@ as $$
 begin
     return cadence = 'close'
         or ops.cadence_count(cadence) is not null
-        or (ops.parse_cron(cadence)).minutes is not null;
+        or (ops.read_cron(cadence)).minutes is not null;
 end
 $$;
 comment on function ops.is_cadence(text) is
@@ -299,7 +299,7 @@ comment on function ops.before_bars(text, text, timestamptz) is
     'Bars from a close back to the previous due close of a cadence, 1 to 500 (the bound).';
 
 revoke all on function
-    ops.cron_field(text, integer, integer), ops.parse_cron(text),
+    ops.read_cron_field(text, integer, integer), ops.read_cron(text),
     ops.cron_instants(text, timestamptz, timestamptz), ops.cadence_count(text),
     ops.is_cadence(text), ops.due_closes(text, text, timestamptz, timestamptz),
     ops.before_bars(text, text, timestamptz)

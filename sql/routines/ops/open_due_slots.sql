@@ -10,7 +10,7 @@ as $$
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
 -- Costs by distinct cadence, not by trader; a cadence is not asked about closes that a trader of
--- each close is owed anyway.
+-- each close is owed anyway; an interval without a new slot needs no lock and no count.
 declare
     slots record;
     opened_count integer := 0;
@@ -45,6 +45,14 @@ begin
                 else least(at, owed.each_since - interval '1 microsecond')
             end
         ) as due (closed_at)
+        where not exists (
+            select
+            from ops.runs
+            where runs.venue = owed.venue
+                and runs."interval" = owed."interval"
+                and runs.closed_at = due.closed_at
+                and runs.trader_id is null
+        )
         group by owed.venue, owed."interval"
         order by owed.venue, owed."interval"
     loop
