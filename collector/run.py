@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from collector import VERSION
 from collector.actions import CloserConfig
 from collector.budget import check_budget, plan_commands
 from collector.clock import VenueClock, wall_ms, wall_s
@@ -33,6 +34,7 @@ from collector.session import Session, SessionConfig
 from collector.status import Status
 from collector.universe import UniverseRule
 from collector.venues.binance.rest import BinanceRest
+from shared.crash_reports import start_crash_reports
 from shared.errors import ClosebellError, ConfigError, FeedRefused, StoreUnavailable
 from shared.hidden import remember_secrets
 from shared.logs import configure_logs
@@ -204,7 +206,7 @@ class _HealthServer(uvicorn.Server):
     def __init__(self, status: Status, settings: CollectorSettings) -> None:
         super().__init__(
             uvicorn.Config(
-                build_app(status),
+                build_app(status, settings.metrics_token.get_secret_value()),
                 host=settings.collector_host,
                 port=settings.collector_port,
                 log_config=None,
@@ -277,6 +279,7 @@ def main() -> int:
     try:
         settings = load_settings(CollectorSettings)
         remember_secrets(settings)
+        start_crash_reports(settings, "collector", VERSION)
         uvloop.run(_main(settings))
     except* ConfigError as errors:
         refusals.append(_first(errors))

@@ -45,9 +45,22 @@ class Dispatcher:
         self._log = log
         self._now_ms = now_ms
         self._places = asyncio.Semaphore(CONCURRENT_MAX)
+        self._asked_count = 0
+
+    @property
+    def waiting_count(self) -> int:
+        """Return how many runs wait for one of the CONCURRENT_MAX places."""
+        return max(0, self._asked_count - CONCURRENT_MAX)
 
     async def __call__(self, run: RunCall) -> RunResult:
         """Execute one run; a call that fails is a result too, and the run stays for later."""
+        self._asked_count += 1
+        try:
+            return await self._call(run)
+        finally:
+            self._asked_count -= 1
+
+    async def _call(self, run: RunCall) -> RunResult:
         slot = {
             "venue": run.venue,
             "interval": str(run.interval),

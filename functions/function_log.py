@@ -43,6 +43,11 @@ class FunctionLog:
         """Return how many lines were not stored since the start."""
         return self._queue.dropped_count
 
+    @property
+    def waiting_count(self) -> int:
+        """Return how many lines wait to be stored."""
+        return len(self._queue)
+
     def line(
         self,
         level: str,

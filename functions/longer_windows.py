@@ -13,6 +13,7 @@ from functions.ports import Windows
 from shared.errors import StaleData
 from shared.market.interval import Interval
 from shared.market.window import Window
+from shared.store.windows import WINDOW_BARS
 
 # What closes together is stored together; a frame that is not there after two ticks will not be
 # waited for: its rules are unknown ("stale") at this close, everybody else's go on.
@@ -37,8 +38,9 @@ class LongerWindows:
         intervals: Iterable[Interval],
         *,
         wait_ms: int = WAIT_MS,
+        bars: int = WINDOW_BARS,
     ) -> dict[Interval, Window]:
-        """Return the windows that end with the newest bar closed by `closed_at_ms`.
+        """Return the windows of `bars` that end with the newest bar closed by `closed_at_ms`.
 
         Where that bar is missing, the newest window there is: rules are unknown on it. Raises:
         StaleData if such a bar closed less than `wait_ms` ago and is about to come;
@@ -46,13 +48,13 @@ class LongerWindows:
         """
         found = {}
         for interval in intervals:
-            window = await self._load(venue, closed_at_ms, interval, wait_ms)
+            window = await self._load(venue, closed_at_ms, interval, wait_ms, bars)
             if window is not None:
                 found[interval] = window
         return found
 
     async def _load(
-        self, venue: str, closed_at_ms: int, interval: Interval, wait_ms: int
+        self, venue: str, closed_at_ms: int, interval: Interval, wait_ms: int, bars: int
     ) -> Window | None:
         key = (venue, interval)
         now_ms = self._now_ms()
@@ -61,7 +63,7 @@ class LongerWindows:
         last_closed_ms = interval.floor_ms(closed_at_ms)
         open_time_ms = last_closed_ms - interval.duration_ms
         try:
-            return await self._windows.load_window(venue, interval, open_time_ms)
+            return await self._windows.load_window(venue, interval, open_time_ms, bars)
         except StaleData:
             newest_ms = await self._windows.load_newest_open_time(venue, interval)
             is_coming = newest_ms == open_time_ms - interval.duration_ms
@@ -79,6 +81,6 @@ class LongerWindows:
                 self._absent_until_ms[key] = now_ms + ASK_AGAIN_MS
                 return None
         try:
-            return await self._windows.load_window(venue, interval, newest_ms)
+            return await self._windows.load_window(venue, interval, newest_ms, bars)
         except StaleData:
             return None

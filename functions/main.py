@@ -17,7 +17,9 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions import VERSION
 from functions.health.handler import health
+from shared.crash_reports import start_crash_reports
 from shared.errors import ClosebellError, ConfigError
 from shared.hidden import remember_secrets
 from shared.logs import configure_logs
@@ -69,6 +71,7 @@ def _load() -> FunctionsSettings:
     try:
         settings = load_settings(FunctionsSettings)
         remember_secrets(settings)
+        start_crash_reports(settings, "functions", VERSION)
         return settings
     except ConfigError as error:
         # The host shows this line; a traceback would hide the name of the variable.

@@ -99,3 +99,27 @@ class Execute(Protocol):
     """Executes one run somewhere; never raises: see dispatch.py."""
 
     async def __call__(self, run: RunCall) -> RunResult: ...
+
+
+class RunMeasures(Protocol):
+    """What handlers report of the runs they execute; see measures.py."""
+
+    def stage(self, name: str, elapsed_s: float) -> None: ...
+
+    def run(self, status: str) -> None: ...
+
+    def finished_run(
+        self, outcome: Outcome, emitted: Emitted, stats: Mapping[str, float]
+    ) -> None: ...
+
+
+class Unmeasured:
+    """RunMeasures that measure nothing."""
+
+    def stage(self, name: str, elapsed_s: float) -> None: ...
+
+    def run(self, status: str) -> None: ...
+
+    def finished_run(
+        self, outcome: Outcome, emitted: Emitted, stats: Mapping[str, float]
+    ) -> None: ...

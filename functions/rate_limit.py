@@ -20,6 +20,7 @@ class RateLimiter:
     def __init__(self, per_minute: float, burst: int) -> None:
         self._per_s = per_minute / 60
         self._burst = burst
+        self.refused_count = 0
         # Caller → (tokens left, monotonic second at which they were counted); oldest use first.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -36,6 +37,7 @@ class RateLimiter:
         while len(self._buckets) > CALLERS_MAX:
             self._buckets.popitem(last=False)
         if not allowed:
+            self.refused_count += 1
             wait_s = math.ceil((1 - tokens) / self._per_s)
             raise TooManyRequests(
                 f"expected at most {self._burst} requests at once",

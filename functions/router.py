@@ -58,6 +58,10 @@ class Router:
             structlog.contextvars.unbind_contextvars("function")
         return self._allow_origin(request, response)
 
+    def knows(self, name: str) -> bool:
+        """Return whether there is a function of this name."""
+        return bool(self._methods(name))
+
     def _methods(self, name: str) -> list[str]:
         return [method for method, known in self._routes if known == name]
 

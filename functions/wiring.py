@@ -18,6 +18,8 @@ from functions.explain_rule.handler import ExplainRule
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
 from functions.health.handler import health
+from functions.measures import Measures
+from functions.metrics.handler import Metrics
 from functions.preview_rule.handler import PreviewRule
 from functions.rate_limit import RateLimiter
 from functions.router import Router
@@ -52,6 +54,8 @@ class Application:
 
     def __init__(self, settings: FunctionsSettings) -> None:
         secret = settings.function_secret.get_secret_value()
+        meter = CommandMeter(monotonic())
+        self.measures = Measures()
         redis = connect_redis(
             settings.upstash_redis_rest_url, settings.upstash_redis_rest_token.get_secret_value()
         )
@@ -60,7 +64,7 @@ class Application:
         )
         self.log = FunctionLog(self.database.write_logs, now_ms)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=CONNECTIONS_MAX))
-        windows = WindowCache(FrameStore(redis, CommandMeter(monotonic())))
+        windows = WindowCache(FrameStore(redis, meter))
         limits = rule_limits(settings)
         tokens = TokenVerifier(
             settings.supabase_jwt_secret.get_secret_value(),
@@ -80,6 +84,7 @@ class Application:
             now_ms=now_ms,
             timeout_s=settings.request_timeout_s,
             limits=limits,
+            measures=self.measures,
         )
         trigger_executions = TriggerExecutions(
             runs=self.database,
@@ -91,13 +96,16 @@ class Application:
             now_ms=now_ms,
             frame_wait_s=settings.frame_wait_s,
             timeout_s=settings.request_timeout_s,
+            measures=self.measures,
         )
+        saves = RateLimiter(SAVES_PER_MINUTE, SAVES_AT_ONCE)
+        questions = RateLimiter(QUESTIONS_PER_MINUTE, QUESTIONS_AT_ONCE)
         save_trader = SaveTrader(
             traders=self.database,
             windows=windows,
             execute=dispatcher,
             tokens=tokens,
-            limiter=RateLimiter(SAVES_PER_MINUTE, SAVES_AT_ONCE),
+            limiter=saves,
             log=self.log,
             now_ms=now_ms,
             monotonic_s=monotonic,
@@ -106,15 +114,31 @@ class Application:
         reader = RuleReader(
             windows=windows,
             tokens=tokens,
-            limiter=RateLimiter(QUESTIONS_PER_MINUTE, QUESTIONS_AT_ONCE),
+            limiter=questions,
             log=self.log,
             now_ms=now_ms,
             monotonic_s=monotonic,
             limits=limits,
         )
-        self.router = Router(
+        self.measures.watch(
+            redis_commands=lambda: meter.commands,
+            redis_bytes=dict,
+            window_loads=lambda: windows.loads,
+            rate_limited=lambda: {
+                "saves": saves.refused_count,
+                "questions": questions.refused_count,
+            },
+            log_lines_dropped=lambda: {"functions": self.log.dropped_count},
+            waiting=lambda: {
+                "log_lines": self.log.waiting_count,
+                "dispatches": dispatcher.waiting_count,
+            },
+        )
+        metrics_token = settings.metrics_token.get_secret_value()
+        router = Router(
             {
                 ("GET", "health"): health,
+                ("GET", "metrics"): Metrics(self.measures.registry, metrics_token),
                 ("POST", "trigger_executions"): trigger_executions,
                 ("POST", "execute_traders"): execute_traders,
                 ("POST", "save_trader"): save_trader,
@@ -128,6 +152,7 @@ class Application:
             log=self.log,
             dashboard_origin=settings.dashboard_origin,
         )
+        self.router = self.measures.router(router)
 
     async def warm_up(self) -> None:
         """Connect to Postgres and send the first call, which costs many times a later one."""

@@ -35,6 +35,9 @@ def configure_logs(
     `keep` gets a copy of each line as it is written; it must return at once.
     """
 
+    # Here, because it uses hide_secrets.
+    from shared.crash_reports import report_crash
+
     def add_source(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["source"] = source
         return event
@@ -50,6 +53,7 @@ def configure_logs(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             add_source,
+            report_crash,
             structlog.processors.format_exc_info,
             hide_secrets,
             hand_on,

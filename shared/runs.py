@@ -6,10 +6,12 @@ functions/execute_traders/core.py. The routines that speak them are in sql/routi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
+from shared.market.cadence import EACH_CLOSE
 from shared.market.frame import Feed
 from shared.market.interval import Interval
 
@@ -17,8 +19,8 @@ from shared.market.interval import Interval
 class Trigger(StrEnum):
     """When a rule that is true becomes a signal."""
 
-    ENTER = "enter"  # true now, false at the close before
-    EXIT = "exit"  # false now, true at the close before
+    ENTER = "enter"  # true now, false at the (due) close before
+    EXIT = "exit"  # false now, true at the (due) close before
     WHILE = "while"  # true now
 
 
@@ -81,16 +83,30 @@ class Trader(msgspec.Struct, frozen=True, kw_only=True):
     signals_per_close_max: int
     universe: tuple[str, ...] | None = None
     cooldown_s: int = 0
+    cadence: str = EACH_CLOSE
     enabled_at_ms: int | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that is ours until its lease ends; `traders` None: those of `traders_revision`."""
+    """A run that is ours until its lease ends; `traders` None: those of `traders_revision`.
+
+    `due`: cadences, besides each close, that are due at its close → bars back to the due close
+    before.
+    """
 
     claim_token: str
     run: Run
     traders_revision: int
     traders: tuple[Trader, ...] | None = None
+    due: dict[str, int] = {}
+
+
+def bars_before(cadence: str, due: Mapping[str, int]) -> int:
+    """Return how many bars before a close the previous due close of a cadence is; 0: not due.
+
+    `due`: that of the close's claim.
+    """
+    return 1 if cadence == EACH_CLOSE else due.get(cadence, 0)
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +133,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `overflow`: trader id → matches over the cap of its tier, which are not in `signals`.
     `missing_instruments`: those to be evaluated later; empty when the frame is complete.
-    `matched_count` counts matches before the cap. `stats`: milliseconds of each stage.
+    `matched_count` counts matches before the cap. `stats`: milliseconds of each stage, and
+    counts of the verdicts of its distinct rules on all instruments.
     """
 
     feed: Feed

@@ -34,6 +34,12 @@ class StoreSettings(RedisSettings):
     function_secret: SecretStr = Field(
         min_length=16, description="shared secret that signs calls to the functions"
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="bearer token of /metrics; empty = private network only"
+    )
+    sentry_dsn: SecretStr = Field(
+        SecretStr(""), description="where unexpected errors are reported; empty = nowhere"
+    )
 
 
 class CollectorSettings(StoreSettings):

@@ -206,6 +206,52 @@ CREATE FUNCTION ops.are_symbols(symbols text[]) RETURNS boolean
 
 COMMENT ON FUNCTION ops.are_symbols(symbols text[]) IS 'Whether every element is a symbol.';
 
+CREATE FUNCTION ops.before_bars(cadence text, "interval" text, closed_at timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+-- How many bars before a close the previous due close of a cadence is, 1 to 500; 500 also if it
+-- is further away: no function holds more bars. Cron is searched backwards, ever longer spans.
+declare
+    length interval := make_interval(secs => ops.interval_s("interval"));
+    every_count integer := ops.cadence_count(cadence);
+    oldest timestamptz := closed_at - length * 501;
+    until timestamptz := closed_at - length;
+    span interval := interval '1 day';
+    instant timestamptz;
+begin
+    if cadence = 'close' then
+        return 1;
+    end if;
+    if every_count is not null then
+        return least(
+            500,
+            coalesce(
+                nullif(
+                    (extract(epoch from closed_at)::bigint / ops.interval_s("interval"))
+                    % every_count,
+                    0
+                ),
+                every_count
+            )
+        );
+    end if;
+    while until > oldest loop
+        select max(instants)
+        into instant
+        from ops.cron_instants(cadence, greatest(until - span, oldest), until) as instants;
+        if instant is not null then
+            return floor(extract(epoch from closed_at - instant) / ops.interval_s("interval"));
+        end if;
+        until := until - span;
+        span := span * 2;
+    end loop;
+    return 500;
+end
+$$;
+
+COMMENT ON FUNCTION ops.before_bars(cadence text, "interval" text, closed_at timestamp with time zone) IS 'Bars from a close back to the previous due close of a cadence, 1 to 500 (the bound).';
+
 CREATE FUNCTION ops.begin_run(name text, by_hand boolean, is_patient boolean, OUT run_id bigint, OUT is_waiting boolean, OUT command text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -391,6 +437,12 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.bump_traders_revision_if_changed() IS 'Trigger after an update of traders: bump the revision if a list of claim_run differs.';
+
+CREATE FUNCTION ops.cadence_count(cadence text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ("substring"(cadence, '^every ([2-9]|[1-9][0-9]{1,2}|1000) closes$'::text))::integer;
+
+COMMENT ON FUNCTION ops.cadence_count(cadence text) IS 'N of a cadence ''every N closes'', 2 to 1,000; null if it is another.';
 
 CREATE FUNCTION ops.call_function(name text, body jsonb) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -636,6 +688,7 @@ begin
             ('interval', '^"', 'a text', true),
             ('trigger', '^"', 'a text', true),
             ('cooldown_s', '^[0-9]{1,9}$', 'whole seconds from 0', false),
+            ('cadence', '^"', 'a text', false),
             ('enabled', '^(true|false)$', 'true or false', false)
     ) as expected (name, pattern, words, is_needed)
     full join jsonb_each(trader) as given on given.key = expected.name
@@ -933,6 +986,51 @@ $_$;
 
 COMMENT ON FUNCTION ops.cron_field(field text, name text) IS 'Numbers of one field (minute, hour, day, month, weekday) of a cron expression, or PT400.';
 
+CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) RETURNS SETOF timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+-- The instants of a cron expression, UTC, after one instant up to and with another, in order;
+-- none if it is not one. Loops, because a query would take longer to begin than most take to end.
+declare
+    cron record := ops.read_cron(expression);
+    day timestamp := date_trunc('day', after at time zone 'UTC');
+    hour_starts timestamptz;
+    instant timestamptz;
+    hour integer;
+    minute integer;
+    is_day boolean;
+    is_weekday boolean;
+begin
+    if cron.minutes is null then
+        return;
+    end if;
+    while day <= until at time zone 'UTC' loop
+        is_day := extract(day from day) = any(cron.days);
+        is_weekday := extract(dow from day) = any(cron.weekdays);
+        if extract(month from day) = any(cron.months)
+            and (is_day or is_weekday)
+            and (cron.is_either_day or (is_day and is_weekday))
+        then
+            foreach hour in array cron.hours loop
+                hour_starts := (day + make_interval(hours => hour)) at time zone 'UTC';
+                exit when hour_starts > until;
+                continue when hour_starts + interval '1 hour' <= after;
+                foreach minute in array cron.minutes loop
+                    instant := hour_starts + make_interval(mins => minute);
+                    if instant > after and instant <= until then
+                        return next instant;
+                    end if;
+                end loop;
+            end loop;
+        end if;
+        day := day + interval '1 day';
+    end loop;
+end
+$$;
+
+COMMENT ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) IS 'The instants of a cron expression, UTC, after one instant up to another, in order.';
+
 CREATE FUNCTION ops.cron_jobs() RETURNS TABLE(id bigint, name text, schedule text, command text, is_active boolean)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -955,6 +1053,24 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.cron_jobs() IS 'Jobs of pg_cron in this database; none without pg_cron.';
+
+CREATE FUNCTION ops.cron_matches(expression text, at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+    -- Whether a cron expression (five fields, UTC) names the minute of an instant; false if it is
+    -- no cron expression. Many instants at once: ops.cron_instants(expression, after, until).
+    select exists (
+        select
+        from ops.cron_instants(
+            expression,
+            date_bin(interval '1 minute', at, timestamptz 'epoch') - interval '1 microsecond',
+            at
+        )
+    );
+$$;
+
+COMMENT ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) IS 'Whether a cron expression (UTC) names the minute of an instant.';
 
 CREATE FUNCTION ops.cron_started_at() RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1063,6 +1179,52 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.diff(page jsonb) IS 'What applying a page would change, and jobs of pg_cron on no page; without a page: what differs from the page applied last. Empty when all is as it should be.';
+
+CREATE FUNCTION ops.due_closes(cadence text, "interval" text, after timestamp with time zone, until timestamp with time zone) RETURNS SETOF timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+-- The closes of an interval at which a cadence is due, after one instant up to and with another,
+-- in order. close: each. every N closes: those whose number since the epoch is a multiple of N.
+-- Cron: the first close at or after each instant of the expression.
+declare
+    length interval := make_interval(secs => ops.interval_s("interval"));
+    step interval := case
+        when cadence = 'close' then length
+        else length * ops.cadence_count(cadence)
+    end;
+    instant timestamptz;
+    closed_at timestamptz;
+    previous timestamptz;
+begin
+    if step is not null then
+        return query
+        select slot.closed_at
+        from generate_series(
+            date_bin(step, after, timestamptz 'epoch') + step, until, step
+        ) as slot (closed_at);
+        return;
+    end if;
+    for instant in
+        select instants
+        from ops.cron_instants(
+            cadence,
+            date_bin(length, after, timestamptz 'epoch'),
+            date_bin(length, until, timestamptz 'epoch')
+        ) as instants
+    loop
+        closed_at := date_bin(length, instant - interval '1 microsecond', timestamptz 'epoch')
+            + length;
+        -- Several instants in one bar are one close.
+        if closed_at is distinct from previous then
+            return next closed_at;
+        end if;
+        previous := closed_at;
+    end loop;
+end
+$$;
+
+COMMENT ON FUNCTION ops.due_closes(cadence text, "interval" text, after timestamp with time zone, until timestamp with time zone) IS 'The closes at which a cadence is due, after one instant up to and with another, in order.';
 
 CREATE FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) RETURNS void
     LANGUAGE sql
@@ -1567,7 +1729,7 @@ declare
     is_inserted boolean := tg_op = 'INSERT';
     is_started boolean := new.enabled and (is_inserted or not old.enabled);
     is_changed boolean := false;
-    is_moved boolean := false;
+    is_retimed boolean := false;
 begin
     if is_inserted or is_started then
         perform ops.check_trader_quota(new.user_id, is_inserted, is_started);
@@ -1584,8 +1746,9 @@ begin
             message = 'expected the owner of a trader to stay, was changed',
             hint = 'user_id';
     end if;
-    is_moved := (new.venue, new."interval") is distinct from (old.venue, old."interval");
-    is_changed := is_moved
+    is_retimed := (new.venue, new."interval", new.cadence)
+        is distinct from (old.venue, old."interval", old.cadence);
+    is_changed := is_retimed
         or (new.rule, new.universe, new.trigger, new.cooldown_s)
         is distinct from (old.rule, old.universe, old.trigger, old.cooldown_s);
     new.version := old.version + is_changed::integer;
@@ -1597,8 +1760,9 @@ begin
     if is_started then
         new.disabled_reason := null;
     end if;
-    -- Closes of another interval were never owed: without this a tick would catch up on them.
-    if (is_started or (is_moved and new.enabled))
+    -- Closes of another interval or cadence were never owed: without this a tick would catch up on
+    -- them.
+    if (is_started or (is_retimed and new.enabled))
         and new.enabled_at is not distinct from old.enabled_at
     then
         new.enabled_at := now();
@@ -1613,6 +1777,30 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.guard_trader() IS 'Trigger before a trader is written: quota, owner, version, enabled_at.';
+
+CREATE FUNCTION ops.has_due_trader(venue text, "interval" text, closed_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- Whether any enabled trader is due at a close: without one, the slot is not made.
+    -- Each distinct cadence is asked once, 'close' (the usual one) before all others.
+    select exists (
+        select
+        from public.traders
+        where traders.venue = has_due_trader.venue
+            and traders."interval" = has_due_trader."interval"
+            and traders.cadence = 'close'
+            and traders.enabled
+    ) or exists (
+        select
+        from ops.cadences
+        where cadences.venue = has_due_trader.venue
+            and cadences."interval" = has_due_trader."interval"
+            and ops.is_due(cadences.cadence, cadences."interval", has_due_trader.closed_at)
+    );
+$$;
+
+COMMENT ON FUNCTION ops.has_due_trader(venue text, "interval" text, closed_at timestamp with time zone) IS 'Whether any enabled trader of a venue and interval is due at a close.';
 
 CREATE FUNCTION ops.history(name text DEFAULT NULL::text, row_limit integer DEFAULT 50) RETURNS TABLE(started_at timestamp with time zone, schedule text, status text, took_ms double precision, error text, by_hand boolean, request_id bigint, http_status integer, http_error text)
     LANGUAGE plpgsql STABLE
@@ -2057,6 +2245,39 @@ $$;
 
 COMMENT ON FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) IS 'Whether the process that began a run at an instant is still at it.';
 
+CREATE FUNCTION ops.is_cadence(cadence text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+    return cadence = 'close'
+        or ops.cadence_count(cadence) is not null
+        or (ops.read_cron(cadence)).minutes is not null;
+end
+$$;
+
+COMMENT ON FUNCTION ops.is_cadence(cadence text) IS 'Whether a text is a cadence: close, every N closes (2 to 1,000), or a cron expression.';
+
+CREATE FUNCTION ops.is_due(cadence text, "interval" text, closed_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+-- Whether a cadence is due at a close of an interval; see ops.due_closes.
+begin
+    return cadence = 'close' or exists (
+        select
+        from ops.due_closes(
+            cadence,
+            "interval",
+            closed_at - make_interval(secs => ops.interval_s("interval")),
+            closed_at
+        )
+    );
+end
+$$;
+
+COMMENT ON FUNCTION ops.is_due(cadence text, "interval" text, closed_at timestamp with time zone) IS 'Whether a cadence is due at a close of an interval.';
+
 CREATE FUNCTION ops.is_operator() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -2111,10 +2332,10 @@ begin
         return null;
     end if;
     insert into public.trader_versions
-        (trader_id, version, name, rule, venue, universe, "interval", trigger, cooldown_s)
+        (trader_id, version, name, rule, venue, universe, "interval", trigger, cooldown_s, cadence)
     values
         (new.id, new.version, new.name, new.rule, new.venue, new.universe, new."interval",
-            new.trigger, new.cooldown_s);
+            new.trigger, new.cooldown_s, new.cadence);
     return null;
 end
 $$;
@@ -2187,6 +2408,30 @@ CREATE FUNCTION ops.list_claimable_runs(at timestamp with time zone) RETURNS jso
 $$;
 
 COMMENT ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) IS 'What a tick dispatches: unfinished runs as a JSON array, oldest close first, bounded.';
+
+CREATE FUNCTION ops.list_due_cadences(venue text, "interval" text, closed_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    -- The cadences of enabled traders, other than close, that are due at a close, as an object:
+    -- {cadence: before_bars}, bars back to the previous due close (1 to 500, ops.before_bars).
+    -- Who is due is a property of the close and not of the list of traders, so that a list may be
+    -- kept from close to close: claim_run hands out both.
+    select coalesce(
+        jsonb_object_agg(
+            cadences.cadence,
+            ops.before_bars(cadences.cadence, cadences."interval", list_due_cadences.closed_at)
+        ),
+        '{}'
+    )
+    from ops.cadences
+    where cadences.venue = list_due_cadences.venue
+        and cadences."interval" = list_due_cadences."interval"
+        and cadences.cadence <> 'close'
+        and ops.is_due(cadences.cadence, cadences."interval", list_due_cadences.closed_at);
+$$;
+
+COMMENT ON FUNCTION ops.list_due_cadences(venue text, "interval" text, closed_at timestamp with time zone) IS 'Cadences other than close that are due at a close: {cadence: bars back to the one before}.';
 
 CREATE FUNCTION ops.list_log_days() RETURNS TABLE(day date, lines_count bigint, bytes_count bigint, sampled_count bigint, dropped_count bigint, share double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2465,6 +2710,7 @@ CREATE FUNCTION ops.list_traders(venue text, "interval" text, shard integer, sha
                 'universe', traders.universe,
                 'trigger', traders.trigger,
                 'cooldown_s', traders.cooldown_s,
+                'cadence', traders.cadence,
                 'version', traders.version,
                 'enabled_at_ms', ops.to_ms(traders.enabled_at),
                 'signals_per_close_max', tiers.signals_per_close_max
@@ -2934,45 +3180,55 @@ CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
 -- Looked for by their absence, not counted on from the last one: a gap behind a newer slot is
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
+-- Costs by distinct cadence, not by trader; a cadence is not asked about closes that a trader of
+-- each close is owed anyway; an interval without a new slot needs no lock and no count.
 declare
-    -- Read once, not once a slot.
+    slots record;
+    opened_count integer := 0;
     slots_max integer := ops.setting('catch_up_slots_max')::integer;
     kept_since timestamptz := at - make_interval(
         days => ops.setting('log_retention_days')::integer - 1
     );
-    due record;
-    missing timestamptz[];
-    opened_count integer := 0;
 begin
-    for due in
+    for slots in
         select
-            traders.venue,
-            traders."interval",
-            min(traders.enabled_at) as since,
-            make_interval(secs => ops.interval_s(traders."interval")) as length
-        from public.traders
-        where traders.enabled
-        group by traders.venue, traders."interval"
-        order by traders.venue, traders."interval"
+            owed.venue,
+            owed."interval",
+            array_agg(distinct due.closed_at order by due.closed_at) as closed_ats
+        from (
+            select
+                cadences.*,
+                make_interval(secs => ops.interval_s(cadences."interval")) as length,
+                min(cadences.since) filter (where cadences.cadence = 'close')
+                    over (partition by cadences.venue, cadences."interval") as each_since
+            from ops.cadences
+        ) as owed
+        cross join lateral ops.due_closes(
+            owed.cadence,
+            owed."interval",
+            greatest(
+                date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
+                owed.since - interval '1 microsecond',
+                kept_since
+            ),
+            case
+                when owed.cadence = 'close' then at
+                else least(at, owed.each_since - interval '1 microsecond')
+            end
+        ) as due (closed_at)
+        where not exists (
+            select
+            from ops.runs
+            where runs.venue = owed.venue
+                and runs."interval" = owed."interval"
+                and runs.closed_at = due.closed_at
+                and runs.trader_id is null
+        )
+        group by owed.venue, owed."interval"
+        order by owed.venue, owed."interval"
     loop
-        missing := array(
-            select slot.closed_at
-            from generate_series(
-                date_bin(due.length, at, timestamptz 'epoch') - due.length * (slots_max - 1),
-                at,
-                due.length
-            ) as slot (closed_at)
-            where slot.closed_at >= due.since
-                and slot.closed_at > kept_since
-                and not exists (
-                    select
-                    from ops.runs
-                    where runs.venue = due.venue
-                        and runs."interval" = due."interval"
-                        and runs.closed_at = slot.closed_at
-                        and runs.trader_id is null
-                )
-            order by slot.closed_at
+        opened_count := opened_count + ops.open_runs(
+            slots.venue, slots."interval", slots.closed_ats, at
         );
         -- Most intervals have no new slot in most minutes; theirs need no lock and no count.
         continue when cardinality(missing) = 0;
@@ -3040,11 +3296,13 @@ CREATE FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at times
     AS $$
 -- Make the run of one trader for one slot (after a save, or by hand). One that is over is opened
 -- anew if the trader was changed after it was claimed: the new rule has not been evaluated there.
+-- None is made for a close at which the trader is not due.
 declare
     changed_at timestamptz;
+    trader_cadence text;
 begin
-    select traders.updated_at
-    into changed_at
+    select traders.updated_at, traders.cadence
+    into changed_at, trader_cadence
     from public.traders
     where traders.id = open_trader_run.trader_id
         and traders.venue = open_trader_run.venue
@@ -3055,6 +3313,9 @@ begin
                 'expected a trader %s on %s %s, found none', trader_id, venue, "interval"
             ),
             hint = 'trader_id';
+    end if;
+    if not ops.is_due(trader_cadence, "interval", closed_at) then
+        return;
     end if;
     insert into ops.runs as kept (venue, "interval", closed_at, trader_id, origin)
     values (
@@ -3086,7 +3347,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) IS 'Make, or open again, the run of one trader for one slot; PT404 if there is no such trader.';
+COMMENT ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) IS 'Make, or open again, the run of one trader for a slot it is due at; PT404 without a trader.';
 
 CREATE FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
@@ -3240,6 +3501,98 @@ CREATE FUNCTION ops.raise_incident(kind text, subject text, severity text, messa
 $$;
 
 COMMENT ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) IS 'Raise an incident, or bring the open one of its kind and subject up to date; returns its id.';
+
+CREATE FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+-- The fields of a cron expression (minute hour day month weekday, one space between them), or
+-- nulls if it is none or its date never comes (30 February). As in cron: weekdays 0 and 7 are
+-- Sunday; if neither day field begins with *, a day that fits either will do, else both must fit.
+declare
+    fields text[] := string_to_array(expression, ' ');
+begin
+    if length(expression) > 100 or cardinality(fields) <> 5 then
+        return;
+    end if;
+    minutes := ops.read_cron_field(fields[1], 0, 59);
+    hours := ops.read_cron_field(fields[2], 0, 23);
+    days := ops.read_cron_field(fields[3], 1, 31);
+    months := ops.read_cron_field(fields[4], 1, 12);
+    weekdays := ops.read_cron_field(fields[5], 0, 7);
+    is_either_day := not starts_with(fields[3], '*') and not starts_with(fields[5], '*');
+    if 7 = any(weekdays) then
+        weekdays := array(
+            select distinct listed.weekday % 7 from unnest(weekdays) as listed (weekday) order by 1
+        );
+    end if;
+    if minutes is null or hours is null or days is null or months is null or weekdays is null
+        or (
+            not is_either_day
+            and days[1] > case
+                when months && '{1,3,5,7,8,10,12}' then 31
+                when months && '{4,6,9,11}' then 30
+                else 29
+            end
+        )
+    then
+        minutes := null;
+        hours := null;
+        days := null;
+        months := null;
+        weekdays := null;
+        is_either_day := null;
+    end if;
+end
+$$;
+
+COMMENT ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) IS 'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
+
+CREATE FUNCTION ops.read_cron_field(field text, low integer, high integer) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+-- The numbers that one field of a cron expression lists, ascending, or null if it is no field:
+-- items n, n-m or *, the latter two with a /step, separated by commas.
+declare
+    item text;
+    part text[];
+    first integer;
+    last integer;
+    step integer;
+    listed integer[] := array[]::integer[];
+    all_numbers constant integer[] := array[
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
+    ];
+begin
+    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
+    if field = '*' then
+        return all_numbers[low + 1:high + 1];
+    elsif length(field) <= 2 and field ~ '^[0-9]+$' then
+        return case when field::integer between low and high then array[field::integer] end;
+    end if;
+    foreach item in array string_to_array(field, ',') loop
+        part := regexp_match(item, '^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?$');
+        if part is null or (part[3] is not null and part[1] is not null and part[2] is null) then
+            return null;
+        end if;
+        first := coalesce(part[1]::integer, low);
+        last := coalesce(part[2]::integer, part[1]::integer, high);
+        step := coalesce(part[3]::integer, 1);
+        if first < low or last > high or first > last or step < 1 or step > high then
+            return null;
+        end if;
+        listed := listed || array(select generate_series(first, last, step));
+    end loop;
+    return array(
+        select distinct numbers.number from unnest(listed) as numbers (number) order by 1
+    );
+end
+$_$;
+
+COMMENT ON FUNCTION ops.read_cron_field(field text, low integer, high integer) IS 'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
 
 CREATE TABLE ops.function_logs (
     id bigint NOT NULL,
@@ -4544,16 +4897,20 @@ CREATE FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_r
     SET search_path TO ''
     AS $$
 -- Take a run for run_lease_s, and get what is needed to do it:
--- {"claimed": true, "claim_token", "run": {…}, "traders_revision", "traders": null | […]}
+-- {"claimed": true, "claim_token", "run": {…}, "due": {…}, "traders_revision",
+-- "traders": null | […]}
 -- or {"claimed": false, "reason": "finished" | "claimed" | "stopped"}.
 -- `traders` is null if the caller's list of this shard (known_traders_revision) is current. A run
 -- of one trader always gets that one, under revision -1, which is never current.
+-- `due` names the cadences besides close that are due, and how many bars before the previous due
+-- close was: a trader of another cadence is not evaluated at this close.
 -- Of callers at the same moment one wins: the row is locked, others skip it.
 declare
     run ops.runs;
     run_status text;
     traders_revision bigint;
     traders_json jsonb;
+    due_json jsonb;
 begin
     if ops.setting('signals_enabled') = 'off' then
         return jsonb_build_object('claimed', false, 'reason', 'stopped');
@@ -4611,8 +4968,9 @@ begin
             then ops.list_traders(
                 run.venue, run."interval", run.shard, run.shard_count, run.trader_id
             )
-        end
-    into traders_revision, traders_json
+        end,
+        ops.list_due_cadences(run.venue, run."interval", run.closed_at)
+    into traders_revision, traders_json, due_json
     from ops.traders_revision as current;
     return jsonb_build_object(
         'claimed', true,
@@ -4630,6 +4988,7 @@ begin
             'frame_revision', run.frame_revision,
             'missing_instruments', run.missing_instruments
         ),
+        'due', due_json,
         'traders_revision', traders_revision,
         'traders', traders_json
     );
@@ -4775,7 +5134,8 @@ CREATE FUNCTION public.open_slot(venue text, "interval" text, closed_at_ms bigin
 -- Return the runs of a slot as {"runs": [{"run_id", "shard", "status"}]}, making those that are
 -- missing. Status is open, claimed, finished, failed, or incomplete (finished, and instruments
 -- are missing: worth a claim when their frame has a new revision). With trader_id: the run of
--- that trader alone; one that is over is opened again if the trader was changed since.
+-- that trader alone; one that is over is opened again if the trader was changed since. No runs
+-- are made for a slot at which nobody is due.
 -- PT400 names the wrong argument in its hint.
 declare
     slot_at timestamptz;
@@ -4812,7 +5172,9 @@ begin
     end if;
 
     if trader_id is null then
-        perform ops.open_runs(venue, "interval", array[slot_at], now());
+        if ops.has_due_trader(venue, "interval", slot_at) then
+            perform ops.open_runs(venue, "interval", array[slot_at], now());
+        end if;
     else
         perform ops.open_trader_run(venue, "interval", slot_at, trader_id);
     end if;
@@ -4867,15 +5229,15 @@ begin
     if given ->> 'id' is null then
         stored := jsonb_populate_record(
             null::public.traders,
-            '{"description": "", "cooldown_s": 0, "enabled": true}'::jsonb || given
+            '{"description": "", "cooldown_s": 0, "cadence": "close", "enabled": true}'::jsonb || given
         );
         insert into public.traders
             (user_id, name, description, rule, venue, universe, "interval", trigger, cooldown_s,
-                enabled)
+                cadence, enabled)
         values
             (store_trader.user_id, stored.name, stored.description, stored.rule, stored.venue,
                 stored.universe, stored."interval", stored.trigger, stored.cooldown_s,
-                stored.enabled)
+                stored.cadence, stored.enabled)
         returning traders.* into stored;
         return to_jsonb(stored);
     end if;
@@ -4901,6 +5263,7 @@ begin
         "interval" = stored."interval",
         trigger = stored.trigger,
         cooldown_s = stored.cooldown_s,
+        cadence = stored.cadence,
         enabled = stored.enabled
     where traders.id = stored.id
     returning traders.* into stored;
@@ -5090,6 +5453,124 @@ ALTER TABLE ops.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.traders (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    rule text NOT NULL,
+    venue text NOT NULL,
+    universe text[],
+    "interval" text NOT NULL,
+    trigger text NOT NULL,
+    cooldown_s integer DEFAULT 0 NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    enabled_at timestamp with time zone,
+    disabled_reason text,
+    error_count integer DEFAULT 0 NOT NULL,
+    last_error text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    cadence text DEFAULT 'close'::text NOT NULL,
+    CONSTRAINT traders_cadence_is_close_or_every_2_to_1000_closes_or_cron CHECK (((cadence = 'close'::text) OR ops.is_cadence(cadence))),
+    CONSTRAINT traders_cooldown_s_is_at_most_30_days CHECK (((cooldown_s >= 0) AND (cooldown_s <= 2592000))),
+    CONSTRAINT traders_description_is_bounded CHECK ((length(description) <= 2000)),
+    CONSTRAINT traders_disabled_reason_is_bounded CHECK (((length(disabled_reason) >= 1) AND (length(disabled_reason) <= 1000))),
+    CONSTRAINT traders_enabled_has_a_start CHECK (((NOT enabled) OR (enabled_at IS NOT NULL))),
+    CONSTRAINT traders_enabled_has_no_reason CHECK (((NOT enabled) OR (disabled_reason IS NULL))),
+    CONSTRAINT traders_error_count_is_not_negative CHECK ((error_count >= 0)),
+    CONSTRAINT traders_interval_is_known CHECK ((ops.interval_s("interval") IS NOT NULL)),
+    CONSTRAINT traders_last_error_is_bounded CHECK ((length(last_error) <= 1000)),
+    CONSTRAINT traders_name_is_1_to_80_characters CHECK ((((length(name) >= 1) AND (length(name) <= 80)) AND (name = btrim(name)))),
+    CONSTRAINT traders_rule_is_1_to_2000_characters CHECK ((((length(rule) >= 1) AND (length(rule) <= 2000)) AND (btrim(rule) <> ''::text))),
+    CONSTRAINT traders_trigger_is_known CHECK ((trigger = ANY (ARRAY['enter'::text, 'exit'::text, 'while'::text]))),
+    CONSTRAINT traders_universe_is_symbols CHECK ((((cardinality(universe) >= 1) AND (cardinality(universe) <= 1000)) AND ops.are_symbols(universe))),
+    CONSTRAINT traders_venue_is_known CHECK ((venue = 'binance'::text)),
+    CONSTRAINT traders_version_is_positive CHECK ((version >= 1))
+);
+
+COMMENT ON TABLE public.traders IS 'A rule, the instruments and closes it is evaluated on, and whether it is running.';
+
+COMMENT ON COLUMN public.traders.id IS 'Identity.';
+
+COMMENT ON COLUMN public.traders.user_id IS 'Owner; never changes.';
+
+COMMENT ON COLUMN public.traders.name IS 'Name on screen, 1 to 80 characters.';
+
+COMMENT ON COLUMN public.traders.description IS 'The owner''s words, at most 2,000 characters.';
+
+COMMENT ON COLUMN public.traders.rule IS 'Rule text, 1 to 2,000 characters (docs/rules.md).';
+
+COMMENT ON COLUMN public.traders.venue IS 'Venue id.';
+
+COMMENT ON COLUMN public.traders.universe IS 'Symbols the rule is evaluated on, 1 to 1,000; null: the whole universe of the venue.';
+
+COMMENT ON COLUMN public.traders."interval" IS 'Kline interval: 1m, 3m, … 1d.';
+
+COMMENT ON COLUMN public.traders.trigger IS 'enter: true now, false at the close before. exit: the reverse. while: true now.';
+
+COMMENT ON COLUMN public.traders.cooldown_s IS 'Seconds after a signal of the same instrument in which no other is stored; 0: none.';
+
+COMMENT ON COLUMN public.traders.enabled IS 'Whether the rule is evaluated. The owner may set it.';
+
+COMMENT ON COLUMN public.traders.enabled_at IS 'Since when it is enabled on this interval, UTC; closes before are not owed. Null: never was.';
+
+COMMENT ON COLUMN public.traders.disabled_reason IS 'Why the system disabled it; null: enabled, or disabled by the owner.';
+
+COMMENT ON COLUMN public.traders.error_count IS 'Failed evaluations in a row, count.';
+
+COMMENT ON COLUMN public.traders.last_error IS 'Text of the newest failed evaluation; null: none.';
+
+COMMENT ON COLUMN public.traders.version IS 'Counts changes of rule, venue, universe, interval, trigger or cooldown, from 1.';
+
+COMMENT ON COLUMN public.traders.created_at IS 'When it was stored first, UTC.';
+
+COMMENT ON COLUMN public.traders.updated_at IS 'When anything but the error count changed last, UTC.';
+
+COMMENT ON COLUMN public.traders.cadence IS 'At which closes it is evaluated: close (each), every N closes (2 to 1,000; multiples of N since the epoch), or a cron expression in UTC (the first close at or after each instant).';
+
+CREATE VIEW ops.cadences WITH (security_invoker='true') AS
+ WITH RECURSIVE keys AS (
+        ( SELECT traders.venue,
+            traders."interval",
+            traders.cadence,
+            traders.enabled_at AS since
+           FROM public.traders
+          WHERE traders.enabled
+          ORDER BY traders.venue, traders."interval", traders.cadence, traders.enabled_at
+         LIMIT 1)
+        UNION ALL
+         SELECT following.venue,
+            following."interval",
+            following.cadence,
+            following.enabled_at
+           FROM (keys keys_1
+             CROSS JOIN LATERAL ( SELECT traders.venue,
+                    traders."interval",
+                    traders.cadence,
+                    traders.enabled_at
+                   FROM public.traders
+                  WHERE (traders.enabled AND (ROW(traders.venue, traders."interval", traders.cadence) > ROW(keys_1.venue, keys_1."interval", keys_1.cadence)))
+                  ORDER BY traders.venue, traders."interval", traders.cadence, traders.enabled_at
+                 LIMIT 1) following)
+        )
+ SELECT keys.venue,
+    keys."interval",
+    keys.cadence,
+    keys.since
+   FROM keys;
+
+COMMENT ON VIEW ops.cadences IS 'The distinct (venue, interval, cadence) of enabled traders: what decides which slots are owed.';
+
+COMMENT ON COLUMN ops.cadences.venue IS 'Venue id.';
+
+COMMENT ON COLUMN ops.cadences."interval" IS 'Kline interval.';
+
+COMMENT ON COLUMN ops.cadences.cadence IS 'close, every N closes, or a cron expression in UTC.';
+
+COMMENT ON COLUMN ops.cadences.since IS 'Earliest enabled_at of its traders, UTC; closes before are owed to none of them.';
 
 ALTER TABLE ops.function_logs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ops.function_logs_id_seq
@@ -5347,97 +5828,19 @@ COMMENT ON COLUMN ops.settings.unit IS 'switch (on or off), count, s (seconds), 
 
 COMMENT ON COLUMN ops.settings.description IS 'What the value changes.';
 
-CREATE TABLE public.traders (
-    id bigint NOT NULL,
-    user_id uuid NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    rule text NOT NULL,
-    venue text NOT NULL,
-    universe text[],
-    "interval" text NOT NULL,
-    trigger text NOT NULL,
-    cooldown_s integer DEFAULT 0 NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    enabled_at timestamp with time zone,
-    disabled_reason text,
-    error_count integer DEFAULT 0 NOT NULL,
-    last_error text,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT traders_cooldown_s_is_at_most_30_days CHECK (((cooldown_s >= 0) AND (cooldown_s <= 2592000))),
-    CONSTRAINT traders_description_is_bounded CHECK ((length(description) <= 2000)),
-    CONSTRAINT traders_disabled_reason_is_bounded CHECK (((length(disabled_reason) >= 1) AND (length(disabled_reason) <= 1000))),
-    CONSTRAINT traders_enabled_has_a_start CHECK (((NOT enabled) OR (enabled_at IS NOT NULL))),
-    CONSTRAINT traders_enabled_has_no_reason CHECK (((NOT enabled) OR (disabled_reason IS NULL))),
-    CONSTRAINT traders_error_count_is_not_negative CHECK ((error_count >= 0)),
-    CONSTRAINT traders_interval_is_known CHECK ((ops.interval_s("interval") IS NOT NULL)),
-    CONSTRAINT traders_last_error_is_bounded CHECK ((length(last_error) <= 1000)),
-    CONSTRAINT traders_name_is_1_to_80_characters CHECK ((((length(name) >= 1) AND (length(name) <= 80)) AND (name = btrim(name)))),
-    CONSTRAINT traders_rule_is_1_to_2000_characters CHECK ((((length(rule) >= 1) AND (length(rule) <= 2000)) AND (btrim(rule) <> ''::text))),
-    CONSTRAINT traders_trigger_is_known CHECK ((trigger = ANY (ARRAY['enter'::text, 'exit'::text, 'while'::text]))),
-    CONSTRAINT traders_universe_is_symbols CHECK ((((cardinality(universe) >= 1) AND (cardinality(universe) <= 1000)) AND ops.are_symbols(universe))),
-    CONSTRAINT traders_venue_is_known CHECK ((venue = 'binance'::text)),
-    CONSTRAINT traders_version_is_positive CHECK ((version >= 1))
-);
-
-COMMENT ON TABLE public.traders IS 'A rule, the instruments and closes it is evaluated on, and whether it is running.';
-
-COMMENT ON COLUMN public.traders.id IS 'Identity.';
-
-COMMENT ON COLUMN public.traders.user_id IS 'Owner; never changes.';
-
-COMMENT ON COLUMN public.traders.name IS 'Name on screen, 1 to 80 characters.';
-
-COMMENT ON COLUMN public.traders.description IS 'The owner''s words, at most 2,000 characters.';
-
-COMMENT ON COLUMN public.traders.rule IS 'Rule text, 1 to 2,000 characters (docs/rules.md).';
-
-COMMENT ON COLUMN public.traders.venue IS 'Venue id.';
-
-COMMENT ON COLUMN public.traders.universe IS 'Symbols the rule is evaluated on, 1 to 1,000; null: the whole universe of the venue.';
-
-COMMENT ON COLUMN public.traders."interval" IS 'Kline interval: 1m, 3m, … 1d.';
-
-COMMENT ON COLUMN public.traders.trigger IS 'enter: true now, false at the close before. exit: the reverse. while: true now.';
-
-COMMENT ON COLUMN public.traders.cooldown_s IS 'Seconds after a signal of the same instrument in which no other is stored; 0: none.';
-
-COMMENT ON COLUMN public.traders.enabled IS 'Whether the rule is evaluated. The owner may set it.';
-
-COMMENT ON COLUMN public.traders.enabled_at IS 'Since when it is enabled on this interval, UTC; closes before are not owed. Null: never was.';
-
-COMMENT ON COLUMN public.traders.disabled_reason IS 'Why the system disabled it; null: enabled, or disabled by the owner.';
-
-COMMENT ON COLUMN public.traders.error_count IS 'Failed evaluations in a row, count.';
-
-COMMENT ON COLUMN public.traders.last_error IS 'Text of the newest failed evaluation; null: none.';
-
-COMMENT ON COLUMN public.traders.version IS 'Counts changes of rule, venue, universe, interval, trigger or cooldown, from 1.';
-
-COMMENT ON COLUMN public.traders.created_at IS 'When it was stored first, UTC.';
-
-COMMENT ON COLUMN public.traders.updated_at IS 'When anything but the error count changed last, UTC.';
-
 CREATE VIEW ops.slots_missing WITH (security_invoker='true') AS
- WITH due AS (
-         SELECT traders.venue,
-            traders."interval",
-            make_interval(secs => (ops.interval_s(traders."interval"))::double precision) AS length,
-            min(traders.enabled_at) AS since
-           FROM public.traders
-          WHERE traders.enabled
-          GROUP BY traders.venue, traders."interval"
+ WITH bounds AS (
+         SELECT (now() - '1 day'::interval) AS after,
+            (now() - make_interval(secs => ((settings.value)::integer)::double precision)) AS until
+           FROM ops.settings
+          WHERE (settings.name = 'watch_after_s'::text)
         ), owed AS (
-         SELECT due.venue,
-            due."interval",
-            slot.closed_at
-           FROM (due
-             CROSS JOIN LATERAL generate_series((date_bin(due.length, now(), '1970-01-01 00:00:00+00'::timestamp with time zone) - '1 day'::interval), (now() - ( SELECT make_interval(secs => ((settings.value)::integer)::double precision) AS make_interval
-                   FROM ops.settings
-                  WHERE (settings.name = 'watch_after_s'::text))), due.length) slot(closed_at))
-          WHERE (slot.closed_at >= due.since)
+         SELECT DISTINCT cadences.venue,
+            cadences."interval",
+            due.closed_at
+           FROM ((ops.cadences
+             CROSS JOIN bounds)
+             CROSS JOIN LATERAL ops.due_closes(cadences.cadence, cadences."interval", GREATEST(bounds.after, (cadences.since - '00:00:00.000001'::interval)), bounds.until) due(closed_at))
         )
  SELECT owed.venue,
     owed."interval",
@@ -5459,9 +5862,8 @@ UNION ALL
     runs.attempt,
     runs.error
    FROM ops.runs
-  WHERE ((runs.finished_at IS NULL) AND (runs.opened_at > (now() - '1 day'::interval)) AND (GREATEST(runs.closed_at, runs.opened_at) < (now() - ( SELECT make_interval(secs => ((settings.value)::integer)::double precision) AS make_interval
-           FROM ops.settings
-          WHERE (settings.name = 'watch_after_s'::text)))));
+  WHERE ((runs.finished_at IS NULL) AND (runs.opened_at > (now() - '1 day'::interval)) AND (GREATEST(runs.closed_at, runs.opened_at) < ( SELECT bounds.until
+           FROM bounds)));
 
 COMMENT ON VIEW ops.slots_missing IS 'Slots of the last day that have no run, or a run that did not finish, watch_after_s after they closed. Empty when all is well.';
 
@@ -5621,7 +6023,10 @@ CREATE VIEW public.feed_status AS
     newest.finished_at,
     newest.complete,
     newest.missing_count,
-    newest.frame_revision
+    newest.frame_revision,
+    (EXISTS ( SELECT
+           FROM public.traders
+          WHERE ((traders.venue = newest.venue) AND (traders."interval" = newest."interval") AND (traders.cadence = 'close'::text) AND traders.enabled))) AS is_each_close
    FROM ((unnest(ARRAY['binance'::text]) venues(venue)
      CROSS JOIN unnest(ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text]) intervals("interval"))
      CROSS JOIN LATERAL ( SELECT runs.venue,
@@ -5654,6 +6059,8 @@ COMMENT ON COLUMN public.feed_status.complete IS 'Whether every instrument was t
 COMMENT ON COLUMN public.feed_status.missing_count IS 'Instruments still missing, count.';
 
 COMMENT ON COLUMN public.feed_status.frame_revision IS 'Revision of the frame, from 1.';
+
+COMMENT ON COLUMN public.feed_status.is_each_close IS 'Whether some trader is due at each close; if not, a close may be old because nobody was due.';
 
 CREATE TABLE public.profiles (
     user_id uuid NOT NULL,
@@ -5793,6 +6200,7 @@ CREATE TABLE public.trader_versions (
     trigger text NOT NULL,
     cooldown_s integer NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    cadence text DEFAULT 'close'::text NOT NULL,
     CONSTRAINT trader_versions_version_is_positive CHECK ((version >= 1))
 );
 
@@ -5817,6 +6225,8 @@ COMMENT ON COLUMN public.trader_versions.trigger IS 'enter, exit or while.';
 COMMENT ON COLUMN public.trader_versions.cooldown_s IS 'Cooldown, seconds.';
 
 COMMENT ON COLUMN public.trader_versions.created_at IS 'When this version began, UTC.';
+
+COMMENT ON COLUMN public.trader_versions.cadence IS 'At which closes it was evaluated.';
 
 ALTER TABLE public.traders ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.traders_id_seq
@@ -5954,6 +6364,8 @@ CREATE INDEX signal_overflows_user_id_closed_at_idx ON public.signal_overflows U
 CREATE INDEX signals_trader_id_closed_at_idx ON public.signals USING btree (trader_id, closed_at DESC);
 
 CREATE INDEX signals_user_id_id_idx ON public.signals USING btree (user_id, id DESC);
+
+CREATE INDEX traders_enabled_cadence_idx ON public.traders USING btree (venue, "interval", cadence, enabled_at) WHERE enabled;
 
 CREATE INDEX traders_enabled_venue_interval_idx ON public.traders USING btree (venue, "interval", id) INCLUDE (enabled_at) WHERE enabled;
 
@@ -6101,6 +6513,8 @@ REVOKE ALL ON FUNCTION ops.are_symbols(symbols text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.are_symbols(symbols text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops.are_symbols(symbols text[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops.before_bars(cadence text, "interval" text, closed_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.begin_run(name text, by_hand boolean, is_patient boolean, OUT run_id bigint, OUT is_waiting boolean, OUT command text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.broadcast_signals() FROM PUBLIC;
@@ -6108,6 +6522,8 @@ REVOKE ALL ON FUNCTION ops.broadcast_signals() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.bump_traders_revision() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.bump_traders_revision_if_changed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.cadence_count(cadence text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.call_function(name text, body jsonb) FROM PUBLIC;
 
@@ -6133,11 +6549,17 @@ REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_field(field text, name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.cron_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_started_at() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.diff(page jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.due_closes(cadence text, "interval" text, after timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) FROM PUBLIC;
 
@@ -6165,6 +6587,8 @@ REVOKE ALL ON FUNCTION ops.from_ms(instant_ms bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.guard_trader() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.has_due_trader(venue text, "interval" text, closed_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.history(name text, row_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) FROM PUBLIC;
@@ -6181,6 +6605,12 @@ REVOKE ALL ON FUNCTION ops.insert_signals(run ops.runs, outcome jsonb) FROM PUBL
 
 REVOKE ALL ON FUNCTION ops.is_alive(pid integer, started_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.is_cadence(cadence text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.is_cadence(cadence text) TO authenticated;
+GRANT ALL ON FUNCTION ops.is_cadence(cadence text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops.is_due(cadence text, "interval" text, closed_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.is_operator() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.keep_http_answers(schedule text) FROM PUBLIC;
@@ -6190,6 +6620,8 @@ REVOKE ALL ON FUNCTION ops.keep_trader_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.line_bytes(fields jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_due_cadences(venue text, "interval" text, closed_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_log_days() FROM PUBLIC;
 
@@ -6245,6 +6677,10 @@ REVOKE ALL ON FUNCTION ops.pause(name text, until timestamp with time zone, reas
 REVOKE ALL ON FUNCTION ops.ping_deadman() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.read_cron_field(field text, low integer, high integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.read_logs(wanted jsonb) FROM PUBLIC;
 

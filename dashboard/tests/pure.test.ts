@@ -92,12 +92,17 @@ describe('freshness', () => {
   const now = Date.UTC(2026, 10, 21, 3, 12, 0)
   const feedRow = (interval: string, age_ms: number, more: Partial<FeedRow> = {}): FeedRow => ({
     venue: 'binance', interval, feed: 'live', closed_at_ms: now - age_ms, complete: true,
-    missing_count: 0, ...more,
+    missing_count: 0, is_each_close: true, ...more,
   })
 
   test('stale is older than one interval and a minute', () => {
     const judge = (age_ms: number) => judgeFreshness([feedRow('5m', age_ms)], now)[0]!.is_stale
     expect([judge(6 * MINUTE), judge(6 * MINUTE + 1)]).toEqual([false, true])
+  })
+
+  test('where nobody is due at each close, an old one is not stale', () => {
+    const row = feedRow('5m', 60 * MINUTE, { is_each_close: false })
+    expect(judgeFreshness([row], now)[0]!.is_stale).toBe(false)
   })
 
   test('the chip shows the shortest interval, a stale one first', () => {
@@ -132,8 +137,8 @@ describe('draft', () => {
     const request = requestOf({ ...draft, universe_text: 'btcusdt' }, true)
     expect(request).toEqual({
       name: 'Draft', description: '', rule: 'rsi(14) < 30', venue: 'binance',
-      universe: ['BTCUSDT'], interval: '1m', trigger: 'enter', cooldown_s: 0, enabled: true,
-      dry_run: true,
+      universe: ['BTCUSDT'], interval: '1m', trigger: 'enter', cooldown_s: 0,
+      cadence: 'close', enabled: true, dry_run: true,
     })
   })
 
@@ -147,16 +152,19 @@ describe('draft', () => {
 
   test('a check stays valid when only the name changes', () => {
     expect(checkedPart({ ...draft, name: 'other' })).toBe(checkedPart(draft))
+    expect(checkedPart({ ...draft, cadence: { ...draft.cadence, kind: 'count' } }))
+      .not.toBe(checkedPart(draft))
     expect(checkedPart({ ...draft, interval: '5m' })).not.toBe(checkedPart(draft))
   })
 
   test('a trader becomes a draft and the same request again', () => {
     const trader = parseTrader({
       id: 4, name: 'n', rule: 'close > open', venue: 'binance', universe: ['A'], interval: '1h',
-      trigger: 'while', cooldown_s: 60, enabled: false, version: 2,
+      trigger: 'while', cooldown_s: 60, cadence: 'every 3 closes', enabled: false, version: 2,
     })
     expect(requestOf(draftOf(trader), false)).toMatchObject({
-      id: 4, universe: ['A'], interval: '1h', trigger: 'while', cooldown_s: 60, enabled: false,
+      id: 4, universe: ['A'], interval: '1h', trigger: 'while', cooldown_s: 60,
+      cadence: 'every 3 closes', enabled: false,
     })
   })
 })

@@ -19,9 +19,8 @@ from functions.function_log import FunctionLog
 from functions.rule_requests import Question, RuleReader, RuleRequest
 from shared.errors import ClosebellError
 from shared.rules.backtest import Progress, Report, backtest
+from shared.store.windows import KEPT_BARS
 
-# What the collector keeps of each interval.
-HISTORY_BARS = 600
 # Lines of progress at most, whatever the number of closes.
 PROGRESS_LINES_MAX = 50
 
@@ -36,7 +35,7 @@ class BacktestRule:
 
     async def __call__(self, request: Request) -> Response:
         """Return the stream; a request that is wrong is refused before it begins."""
-        asked, question = await self._reader.read(request, RuleRequest, bars=HISTORY_BARS)
+        asked, question = await self._reader.read(request, RuleRequest, bars=KEPT_BARS)
         steps = backtest(
             question.rule,
             question.window,

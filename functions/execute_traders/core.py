@@ -27,7 +27,7 @@ from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
 from shared.rules import CROSS_SECTIONAL, FALSE, TRUE, Plan, Rule, RuleLimits, parse_rule
-from shared.runs import Outcome, Run, Signal, Trader, TraderError, Trigger
+from shared.runs import Outcome, Run, Signal, Trader, TraderError, Trigger, bars_before
 
 CLOSE = COLUMNS.index("close")
 # A run that is evaluated later than this after its close labels its signals late.
@@ -47,7 +47,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     `plan` holds all of them (None if they have no common plan); `intervals` are the longer ones
     they read. By trader, in the order of `traders`, who all have a usable rule: `rule_indices`
     int[t] into `rules`, `trigger_indices` int[t] into TRIGGERS, `universes` bool[t, n], `caps`
-    int[t], `enabled_at_ms` int[t]. `refused`: those whose rule does not parse, with the reason.
+    int[t], `enabled_at_ms` int[t], `cadence_indices` int[t] into the distinct `cadences`.
+    `refused`: those whose rule does not parse, with the reason.
     """
 
     symbols: tuple[str, ...]
@@ -61,6 +62,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     universes: NDArray[np.bool_]
     caps: NDArray[np.int64]
     enabled_at_ms: NDArray[np.int64]
+    cadences: tuple[str, ...]
+    cadence_indices: NDArray[np.int64]
     refused: tuple[tuple[Trader, TraderError], ...]
 
 
@@ -103,6 +106,7 @@ def prepare(
         indices.append(index_of[key])
         usable.append(trader)
     rule_universes = tuple(universe for _, universe in index_of)
+    cadences = {cadence: i for i, cadence in enumerate(dict.fromkeys(t.cadence for t in usable))}
     return Prepared(
         symbols=tuple(symbols),
         traders=tuple(usable),
@@ -115,6 +119,8 @@ def prepare(
         universes=_universes(usable, symbols),
         caps=np.array([t.signals_per_close_max for t in usable], dtype=np.int64),
         enabled_at_ms=np.array([t.enabled_at_ms or 0 for t in usable], dtype=np.int64),
+        cadences=tuple(cadences),
+        cadence_indices=np.array([cadences[t.cadence] for t in usable], dtype=np.int64),
         refused=tuple(refused),
     )
 
@@ -125,20 +131,26 @@ def decide(
     run: Run,
     evaluated_at_ms: int,
     longer: Mapping[Interval, Window] = MappingProxyType({}),
+    due: Mapping[str, int] = MappingProxyType({}),
     last: LastClose | None = None,
 ) -> Outcome:
     """Return the signals, overflows and errors of one run on its window.
 
     `longer`: the windows of `prepared.intervals` that there are. On one that is not there, or
-    lacks its newest bar, rules are unknown. `last`: what the same traders' last run found; changes
-    nothing but the time it takes.
-    A trader that was enabled after the close is skipped unless the run names it. The second
-    execution of a run looks only at instruments that were missing in the first. Signals are
-    capped a trader, in universe order; the rest is counted.
+    lacks its newest bar, rules are unknown.
+    `due`: the claim's; a trader of another cadence is skipped, and `enter` and `exit` look back to
+    the due close before. A trader that was enabled after the close is skipped unless the run names
+    it. The second execution of a run looks only at instruments that were missing in the first.
+    Signals are capped a trader, in universe order; the rest is counted.
+    `last`: what the same traders' last run found; changes nothing but the time it takes.
     """
-    eligible = prepared.enabled_at_ms <= run.closed_at_ms
-    if run.trader_id is not None:
-        eligible[:] = True
+    bars = [bars_before(cadence, due) for cadence in prepared.cadences]
+    before_bars = np.array(bars, dtype=np.int64)[prepared.cadence_indices]
+    eligible = before_bars > 0
+    if run.trader_id is None:
+        eligible &= prepared.enabled_at_ms <= run.closed_at_ms
+    compares = eligible & (prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))
+    further = [bars for bars in np.unique(before_bars[compares]).tolist() if bars > 1]
     instruments = _instruments(window, run)
     parts = evaluate_rules(
         # The tick asks again and again for what is missing, mostly before anything has come.
@@ -147,11 +159,18 @@ def decide(
         prepared.plan,
         window,
         longer,
-        with_before=bool(np.any(prepared.trigger_indices != TRIGGERS.index(Trigger.WHILE))),
+        with_before=bool(np.any(before_bars[compares] == 1)),
         last=last,
+        earlier_bars=further,
     )
-    triggered = _triggered(parts, len(prepared.rules), len(window.symbols))
+    now, before = states(parts, len(prepared.rules), len(window.symbols))
+    triggered = _triggered(now, before)
     matched = triggered[prepared.trigger_indices, prepared.rule_indices]
+    for bars in further:
+        _, before = states(parts, len(prepared.rules), len(window.symbols), bars)
+        triggered = _triggered(now, before)
+        rows = np.flatnonzero(compares & (before_bars == bars))
+        matched[rows] = triggered[prepared.trigger_indices[rows], prepared.rule_indices[rows]]
     matched &= prepared.universes
     matched &= eligible[:, None]
     matched &= instruments
@@ -165,7 +184,8 @@ def decide(
     refused = [
         error
         for trader, error in prepared.refused
-        if run.trader_id is not None or (trader.enabled_at_ms or 0) <= run.closed_at_ms
+        if bars_before(trader.cadence, due)
+        and (run.trader_id is not None or (trader.enabled_at_ms or 0) <= run.closed_at_ms)
     ]
     return Outcome(
         feed=window.feed,
@@ -179,6 +199,7 @@ def decide(
         signals=_signals(prepared, parts, window, matched),
         overflow=overflow,
         errors=(*refused, *_evaluation_errors(prepared, parts, eligible)),
+        stats=_count_verdicts(now),
     )
 
 
@@ -218,11 +239,20 @@ def _missing_instruments(window: Window) -> tuple[str, ...]:
     return () if window.complete else tuple(window.missing_instruments())
 
 
-def _triggered(parts: Sequence[Part], rule_count: int, symbol_count: int) -> NDArray[np.bool_]:
+def _triggered(now: NDArray[np.int8], before: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return bool[3, rules, n] in the order of TRIGGERS, by Kleene: unknown never matches."""
-    now, before = states(parts, rule_count, symbol_count)
     is_true = now == TRUE
     return np.stack([is_true & (before == FALSE), (now == FALSE) & (before == TRUE), is_true])
+
+
+def _count_verdicts(now: NDArray[np.int8]) -> dict[str, float]:
+    """Return how many verdicts of distinct rules on instruments are true, false and unknown."""
+    true_count, false_count = int((now == TRUE).sum()), int((now == FALSE).sum())
+    return {
+        "true_count": true_count,
+        "false_count": false_count,
+        "unknown_count": now.size - true_count - false_count,
+    }
 
 
 def _signals(

@@ -14,12 +14,16 @@ from starlette.responses import Response
 
 from functions.edge import decode, read_signed_body, reply_json
 from functions.execute_traders.core import decide
-from functions.execute_traders.messages import ExecuteTradersReply, ExecuteTradersRequest
+from functions.execute_traders.messages import (
+    ExecuteTradersReply,
+    ExecuteTradersRequest,
+    SlotHint,
+)
 from functions.execute_traders.shards import Shard, ShardCache, prepare_shard
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
 from functions.longer_windows import LongerWindows
-from functions.ports import Runs, Slot, Windows
+from functions.ports import RunMeasures, Runs, Slot, Unmeasured, Windows
 from functions.stopwatch import Stopwatch
 from shared.errors import ClosebellError, DeadlineExceeded, SlotAlreadyDone, StaleData
 from shared.market.window import Window
@@ -44,7 +48,9 @@ class ExecuteTraders:
         now_ms: Callable[[], int],
         timeout_s: float,
         limits: RuleLimits = RuleLimits(),  # noqa: B008 (immutable)
+        measures: RunMeasures = Unmeasured(),  # noqa: B008 (has no state)
     ) -> None:
+        self._measures = measures
         self._runs = runs
         self._windows = windows
         self._longer = LongerWindows(windows, log, now_ms)
@@ -63,7 +69,7 @@ class ExecuteTraders:
         asked = decode(ExecuteTradersRequest, body)
         watch = Stopwatch()
         # What the caller says about the slot lets the frame be read while the run is claimed.
-        loading = None if asked.slot is None else asyncio.create_task(self._load(asked.slot))
+        loading = None if asked.slot is None else asyncio.create_task(self._load_early(asked.slot))
         try:
             with watch.stage("claim"):
                 claim, shard = await self._claim(asked)
@@ -74,11 +80,15 @@ class ExecuteTraders:
                 loaded = None if loading is None else await loading
         try:
             async with asyncio.timeout(self._timeout_s):
-                if loaded is None or asked.slot is None or not _same_slot(asked.slot, claim.run):
+                bars = shard.need_bars(claim.due)
+                is_short = isinstance(loaded, Window) and loaded.bars < bars
+                is_ours = asked.slot is not None and _same_slot(asked.slot, claim.run)
+                if loaded is None or is_short or not is_ours:
                     with watch.stage("load"):
-                        loaded = await self._load(claim.run)
+                        loaded = await self._load(claim.run, bars)
                 reply = await self._carry_out(claim, shard, loaded, watch)
         except Exception as error:
+            self._measures.run(RunStatus.FAILED)
             await self._give_back(claim, error)
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded(
@@ -106,11 +116,16 @@ class ExecuteTraders:
         assert shard is not None, "claim_run(known_traders_revision => null) sends the traders"
         return claim, shard
 
-    async def _load(self, slot: Slot) -> Window | ClosebellError:
+    async def _load_early(self, slot: SlotHint) -> Window | ClosebellError:
+        """Return the window of a slot whose claim is on its way: as long as it was so far."""
+        bars = self._shards.known_bars(slot.venue, slot.interval, slot.shard)
+        return await self._load(slot, bars)
+
+    async def _load(self, slot: Slot, bars: int) -> Window | ClosebellError:
         """Return the window of a slot, or why there is none."""
         open_time_ms = slot.closed_at_ms - slot.interval.duration_ms
         try:
-            return await self._windows.load_window(slot.venue, slot.interval, open_time_ms)
+            return await self._windows.load_window(slot.venue, slot.interval, open_time_ms, bars)
         except ClosebellError as error:
             return error
 
@@ -128,19 +143,22 @@ class ExecuteTraders:
             )
         try:
             with watch.stage("load"):
-                longer = await self._longer.load(run.venue, run.closed_at_ms, prepared.intervals)
+                longer = await self._longer.load(
+                    run.venue, run.closed_at_ms, prepared.intervals, bars=loaded.bars
+                )
         except StaleData as error:
             return await self._wait(claim, error, watch)
         evaluated_at_ms = self._now_ms()
         with watch.stage("evaluate"):
             last = shard.last_close if run.trader_id is None else None
             outcome = await asyncio.to_thread(
-                decide, prepared, loaded, run, evaluated_at_ms, longer, last
+                decide, prepared, loaded, run, evaluated_at_ms, longer, claim.due, last
             )
         return await self._save(claim, outcome, watch)
 
     async def _wait(self, claim: Claim, error: StaleData, watch: Stopwatch) -> ExecuteTradersReply:
         """Give a run back for the next tick: its bars are not all there yet."""
+        self._measures.run(RunStatus.WAITING)
         await self._give_back(claim, error)
         return ExecuteTradersReply(
             run_id=claim.run.run_id, status=RunStatus.WAITING, stats=watch.stats
@@ -154,6 +172,7 @@ class ExecuteTraders:
                 emitted = await self._runs.emit_signals(run_id, claim.claim_token, outcome)
             except SlotAlreadyDone as done:
                 return await self._already_done(run_id, done)
+        self._measures.finished_run(outcome, emitted, watch.stats)
         if outcome.complete:
             await self._finished.add(run_id)
         reply = ExecuteTradersReply(
@@ -187,6 +206,7 @@ class ExecuteTraders:
         if reason == "finished":
             await self._finished.add(run_id)
         status = RunStatus.WAITING if reason == "stopped" else RunStatus.ALREADY_DONE
+        self._measures.run(status)
         return ExecuteTradersReply(run_id=run_id, status=status)
 
     async def _give_back(self, claim: Claim, error: Exception) -> None:

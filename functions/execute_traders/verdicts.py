@@ -7,6 +7,7 @@ plan in which something fails changes nothing for the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -33,13 +34,15 @@ class Evaluate(Protocol):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Verdicts of the rules `[first, first + count)`, or the error that the one rule raised.
 
-    `before`: at the close before, on its own bars; None if nobody asked for it.
+    `before`: at the close before, on its own bars; None if nobody asked for it. `earlier`: bars
+    back → verdicts there, for traders whose previous due close is further back.
     """
 
     first: int
     count: int
     now: Verdicts | None = None
     before: Verdicts | None = None
+    earlier: Mapping[int, Verdicts] = MappingProxyType({})
     error: Exception | None = None
 
 
@@ -60,6 +63,7 @@ def evaluate_rules(
     *,
     with_before: bool,
     last: LastClose | None = None,
+    earlier_bars: Sequence[int] = (),
     evaluate: Evaluate = evaluate,
     first: int = 0,
 ) -> list[Part]:
@@ -78,6 +82,7 @@ def evaluate_rules(
         before = None if last is None else last.before(whole, window, longer)
         if before is None and with_before:
             before = evaluate(whole, window, 1, longer=longer)
+        earlier = {bars: evaluate(whole, window, bars, longer=longer) for bars in earlier_bars}
     # Whatever a rule raises is its own trader's error: shown to the owner, counted, and after ten
     # in a row the trader is disabled.
     except Exception as error:
@@ -93,25 +98,27 @@ def evaluate_rules(
                 window,
                 longer,
                 with_before=with_before,
+                earlier_bars=earlier_bars,
                 evaluate=evaluate,
                 first=first + start,
             )
         ]
     if last is not None:
         last.keep(now)
-    return [Part(first=first, count=count, now=now, before=before)]
+    return [Part(first=first, count=count, now=now, before=before, earlier=earlier)]
 
 
 def states(
-    parts: Sequence[Part], rule_count: int, symbol_count: int
+    parts: Sequence[Part], rule_count: int, symbol_count: int, before_bars: int = 1
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Return int8[rules, n] now and at the close before; unknown where a rule has no verdict."""
+    """Return int8[rules, n] now and so many bars before; unknown where a rule has no verdict."""
     now = np.full((rule_count, symbol_count), UNKNOWN, dtype=np.int8)
     before = now.copy()
     for part in parts:
         rules = slice(part.first, part.first + part.count)
         if part.now is not None:
             now[rules] = part.now.states()
-        if part.before is not None:
-            before[rules] = part.before.states()
+        earlier = part.before if before_bars == 1 else part.earlier.get(before_bars)
+        if earlier is not None:
+            before[rules] = earlier.states()
     return now, before

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from functions.rule_checks import check_reads, nearest_instrument
 from shared.errors import InvalidRequest, InvalidRule
+from shared.market.cadence import BEFORE_BARS_MAX, Cadence, parse_cadence
 from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
@@ -19,6 +20,8 @@ from shared.rules import FALSE, TRUE, UNKNOWN, Rule, RuleLimits, build_plan, eva
 from shared.runs import Trigger
 
 CLOSE = COLUMNS.index("close")
+# Redis keeps so many bars of an interval (shared/store/windows.KEPT_BARS; a core knows no store).
+KEPT_BARS = 600
 # Reasons are counted over this many instruments; they are nearly always the same one.
 REASONS_SAMPLED = 50
 
@@ -51,6 +54,32 @@ def check_rule(text: str, interval: Interval, limits: RuleLimits) -> Rule:
     return parse_rule(text, limits, interval=interval)
 
 
+def check_cadence(text: str, interval: Interval, trigger: Trigger, rule: Rule) -> Cadence:
+    """Return the parsed cadence.
+
+    Raises: InvalidRequest on `cadence` if it is none, or if the trigger compares two due closes
+    and the bars that are kept do not hold both verdicts.
+    """
+    try:
+        cadence = parse_cadence(text)
+    except ValueError as error:
+        hint = 'for example "close", "every 3 closes", or "30 8 * * 1-5" (08:30 UTC on weekdays)'
+        raise InvalidRequest(str(error), hint=hint, field="cadence") from error
+    apart = cadence.before_bars_max(interval)
+    if trigger is Trigger.WHILE:
+        return cadence
+    most = min(BEFORE_BARS_MAX, KEPT_BARS - rule.bars_needed)
+    if apart > most and apart > 1:
+        needs = "" if most == BEFORE_BARS_MAX else f" (the rule needs {rule.bars_needed} bars)"
+        raise InvalidRequest(
+            f"expected due closes at most {most} bars apart with trigger {trigger}{needs}, "
+            f"was {apart}",
+            hint="take a longer interval, or trigger while",
+            field="cadence",
+        )
+    return cadence
+
+
 def no_data_yet(venue: str, interval: str) -> Trial:
     """Return the trial of a rule for which there is no frame at all."""
     return Trial(
@@ -72,8 +101,10 @@ def try_rule(
     longer: Mapping[Interval, Window] = MappingProxyType({}),
     *,
     matches_max: int,
+    before_bars: int = 1,
 ) -> Trial:
-    """Return what the rule says on the last bar of a window.
+    """Return what the rule says on the last bar of a window; a trigger compares it with the bar so
+    many before.
 
     Raises: InvalidRequest on `universe` if it names an instrument that is not followed;
     InvalidRule if the rule reads one, or an interval, that is not followed, or is unknown on every
@@ -101,7 +132,7 @@ def try_rule(
     if trigger is Trigger.WHILE:
         triggered = state == TRUE
     else:
-        before = evaluate(plan, window, 1, longer=longer).state(0)[columns]
+        before = evaluate(plan, window, before_bars, longer=longer).state(0)[columns]
         now_is, before_was = (TRUE, FALSE) if trigger is Trigger.ENTER else (FALSE, TRUE)
         triggered = (state == now_is) & (before == before_was)
     matched = columns[state == TRUE]

@@ -20,7 +20,7 @@ from functions.longer_windows import LongerWindows
 from functions.newest_windows import load_newest_window
 from functions.ports import Execute, RunToStart, Tokens, Traders, Windows
 from functions.rate_limit import RateLimiter
-from functions.save_trader.core import Trial, check_rule, no_data_yet, try_rule
+from functions.save_trader.core import Trial, check_cadence, check_rule, no_data_yet, try_rule
 from functions.save_trader.messages import (
     PREVIEW_MATCHES_MAX,
     Preview,
@@ -28,9 +28,12 @@ from functions.save_trader.messages import (
     SaveTraderRequest,
 )
 from shared.errors import ClosebellError
+from shared.market.cadence import Cadence
 from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import Rule, RuleLimits
+from shared.runs import Trigger
+from shared.store.windows import KEPT_BARS, WINDOW_BARS
 
 # The run of the last closed slot is a courtesy: it may end after the reply, or in the next tick.
 FIRST_RUN_TIMEOUT_S = 5.0
@@ -70,15 +73,19 @@ class SaveTrader:
         body = await read_body(request, USER_BODY_BYTES_MAX)
         asked = decode(SaveTraderRequest, body)
         rule = check_rule(asked.rule, asked.interval, self._limits)
+        cadence = check_cadence(asked.cadence, asked.interval, asked.trigger, rule)
+        asked.cadence = cadence.text
+        is_compared = asked.trigger is not Trigger.WHILE
+        bars = WINDOW_BARS - 1 + (cadence.before_bars_max(asked.interval) if is_compared else 1)
         window = await load_newest_window(
-            self._windows, asked.venue, asked.interval, self._now_ms()
+            self._windows, asked.venue, asked.interval, self._now_ms(), min(bars, KEPT_BARS)
         )
         longer = {}
         if window is not None:
             longer = await self._longer.load(
                 asked.venue, window.closed_at_ms, rule.intervals, wait_ms=0
             )
-        trial = await asyncio.to_thread(_try, rule, asked, window, longer)
+        trial = await asyncio.to_thread(_try, rule, cadence, asked, window, longer)
         trader = None if asked.dry_run else await self._save(user_id, asked)
         if trader is not None and asked.enabled and window is not None:
             await self._run_once(int(trader["id"]), window)
@@ -119,6 +126,7 @@ class SaveTrader:
 
 def _try(
     rule: Rule,
+    cadence: Cadence,
     asked: SaveTraderRequest,
     window: Window | None,
     longer: Mapping[Interval, Window],
@@ -126,5 +134,11 @@ def _try(
     if window is None:
         return no_data_yet(asked.venue, asked.interval)
     return try_rule(
-        rule, asked.universe, asked.trigger, window, longer, matches_max=PREVIEW_MATCHES_MAX
+        rule,
+        asked.universe,
+        asked.trigger,
+        window,
+        longer,
+        matches_max=PREVIEW_MATCHES_MAX,
+        before_bars=cadence.before_bars(asked.interval, window.closed_at_ms),
     )

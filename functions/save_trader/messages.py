@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from shared.market.cadence import EACH_CLOSE
 from shared.market.interval import Interval
 from shared.runs import Trigger
 
@@ -34,6 +35,7 @@ class SaveTraderRequest(BaseModel):
     interval: Interval = Field(strict=False)
     trigger: Trigger = Field(strict=False)
     cooldown_s: int = Field(default=0, ge=0, le=COOLDOWN_S_MAX)
+    cadence: str = Field(default=EACH_CLOSE, min_length=1, max_length=200)
     enabled: bool = True
     dry_run: bool = False
 

@@ -15,7 +15,16 @@ from starlette.responses import Response
 from functions.edge import decode, read_signed_body, reply_json
 from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
-from functions.ports import Execute, RunCall, RunResult, Runs, RunToStart, Windows
+from functions.ports import (
+    Execute,
+    RunCall,
+    RunMeasures,
+    RunResult,
+    Runs,
+    RunToStart,
+    Unmeasured,
+    Windows,
+)
 from functions.stopwatch import Stopwatch
 from functions.trigger_executions.core import Lane, Step, plan_dispatch
 from functions.trigger_executions.messages import (
@@ -50,7 +59,9 @@ class TriggerExecutions:
         frame_wait_s: float,
         timeout_s: float,
         look_every_s: float = LOOK_EVERY_S,
+        measures: RunMeasures = Unmeasured(),  # noqa: B008 (has no state)
     ) -> None:
+        self._measures = measures
         self._runs = runs
         self._windows = windows
         self._execute = execute
@@ -120,6 +131,7 @@ class TriggerExecutions:
                 came = True
                 if wait_for_frames and step.waits:
                     came = await self._frame_came(lane, step)
+                    self._measures.stage("frame_wait", watch.total_ms / 1000)
                 self._tell(lane, step, watch.total_ms, by_tick=wait_for_frames, came=came)
                 if not came:
                     continue

@@ -8,7 +8,7 @@ outdated. Correctness never depends on what is kept: dropping a ring costs only 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +23,8 @@ from shared.store.frames import FrameStore
 
 # 500 for the verdict and one more for the verdict at the close before (enter and exit).
 WINDOW_BARS = 501
+# What the collector keeps in Redis (HISTORY_BARS); beyond it a window has no bars.
+KEPT_BARS = 600
 # A ring of 500 symbols is 2 × 501 bars × 32 kB = 32 MB; five intervals are the default.
 RINGS_MAX = 8
 SYMBOL_LISTS_MAX = 32
@@ -54,6 +56,10 @@ class _Ring:
     @property
     def next_open_time_ms(self) -> int:
         return self.first_open_time_ms + self.filled * self.step_ms
+
+    @property
+    def last_open_time_ms(self) -> int:
+        return self.next_open_time_ms - self.step_ms
 
     def bar(self, open_time_ms: int) -> int:
         return (open_time_ms - self.first_open_time_ms) // self.step_ms
@@ -92,6 +98,8 @@ class WindowCache:
         self._rings: OrderedDict[tuple[str, Interval], _Ring] = OrderedDict()
         self._symbol_lists: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._locks: dict[tuple[str, Interval], asyncio.Lock] = {}
+        # Windows by kind: warm ones asked for what is new, cold ones for every bar.
+        self.loads: Counter[str] = Counter(warm=0, cold=0)
 
     async def load_window(
         self, venue: str, interval: Interval, last_open_time_ms: int, bars: int = WINDOW_BARS
@@ -108,7 +116,9 @@ class WindowCache:
             if ring is not None and ring.first_open_time_ms <= first_ms <= ring.next_open_time_ms:
                 window = await self._load_warm(ring, venue, interval, first_ms, last_open_time_ms)
                 if window is not None:
+                    self.loads["warm"] += 1
                     return window
+            self.loads["cold"] += 1
             return await self._load_cold(venue, interval, first_ms, last_open_time_ms)
 
     async def load_newest_open_time(self, venue: str, interval: Interval) -> int | None:
@@ -132,8 +142,13 @@ class WindowCache:
             raise _missing(venue, interval, last_open_time_ms)
         window = assemble_window(usable, lists, last_open_time_ms=last_open_time_ms)
         ring = self._rings.get((venue, interval))
-        outdated = ring is None or ring.generation != revisions.generation
-        if outdated or ring.next_open_time_ms <= last_open_time_ms:  # type: ignore[union-attr]
+        if (
+            ring is None
+            or ring.generation != revisions.generation
+            or ring.next_open_time_ms <= last_open_time_ms
+            # A longer window that ends where the ring does: the next one like it shall be warm.
+            or (first_ms < ring.first_open_time_ms and last_open_time_ms == ring.last_open_time_ms)
+        ):
             known = {f.open_time_ms: f for f in usable if f is not None}
             self._rings[(venue, interval)] = _Ring(window, known, revisions.generation)
             self._rings.move_to_end((venue, interval))

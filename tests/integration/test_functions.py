@@ -387,3 +387,90 @@ async def _commands(world: World) -> int:
     reply = await world.http.get(f"{door}/_meter", headers=token)
     total: int = msgspec.json.decode(reply.content)["total"]
     return total
+
+
+async def test_trader_of_every_third_close_compares_with_the_due_close_before(
+    world: World,
+) -> None:
+    # A close that is due, and the one three minutes before.
+    due_ms = Interval.M3.floor_ms(last_close_ms(Interval.M1))
+    await world.publish(Interval.M1, due_ms - 3 * MINUTE_MS, [0.5, 2.0, 0.5], bars=30)
+    _, headers = await world.sign_up()
+    traders = {}
+    for cadence in ("close", "every 3 closes"):
+        reply = await world.save(headers, trigger="enter", cadence=cadence)
+        assert reply.status_code == 200, reply.text
+        traders[cadence] = reply.json()["trader"]["id"]
+    world.rows("delete from ops.runs")
+    world.rows("update public.traders set enabled_at = now() - interval '1 hour'")
+    # The first instrument enters between two due closes and stays; the third enters and leaves.
+    for minutes, closes in ((2, [2.0, 2.0, 0.5]), (1, [2.0, 2.0, 2.0]), (0, [2.0, 2.0, 0.5])):
+        await world.publish(Interval.M1, due_ms - minutes * MINUTE_MS, closes)
+    for minutes in (3, 2, 1, 0, 0):
+        await world.poke(Interval.M1, due_ms - minutes * MINUTE_MS)
+
+    def found(cadence: str) -> list[tuple[str, int]]:
+        return [
+            (s["instrument"], round((due_ms / 1000 - s["closed_at"].timestamp()) / 60))
+            for s in world.signals(traders[cadence])
+        ]
+
+    assert found("close") == [("AAAUSDT", 2), ("CCCUSDT", 1)]
+    assert found("every 3 closes") == [("AAAUSDT", 0)]
+    counts = world.rows("select traders_count from ops.runs order by closed_at")
+    assert [row["traders_count"] for row in counts] == [2, 1, 1, 2]
+
+
+async def test_close_at_which_nobody_is_due_has_no_run(world: World) -> None:
+    due_ms = Interval.M3.floor_ms(last_close_ms(Interval.M1))
+    await world.publish(Interval.M1, due_ms, [2.0, 2.0, 2.0], bars=30)
+    _, headers = await world.sign_up()
+    reply = await world.save(headers, cadence="every 3 closes")
+    trader_id = reply.json()["trader"]["id"]
+    world.rows("update public.traders set enabled_at = now() - interval '1 hour'")
+    world.rows("delete from public.signals")
+    world.rows("delete from ops.runs")
+    slot = {"venue": "binance", "interval": "1m", "closed_at_ms": due_ms - MINUTE_MS}
+    assert (await world.call("trigger_executions", slot))["runs"] == []
+    named = slot | {"trader_id": trader_id}
+    assert (await world.call("trigger_executions", named))["runs"] == []
+    world.rows("select ops.open_due_slots(to_timestamp(%s))", due_ms / 1000)
+    rows = world.rows(
+        "select mod(extract(epoch from closed_at)::bigint, 180) as rest from ops.runs"
+    )
+    assert len(rows) == 20 and {row["rest"] for row in rows} == {0}
+    assert (await world.poke(Interval.M1, due_ms))["signals_count"] == 3
+    bad = await world.save(headers, cadence="every 3 candles")
+    assert (bad.status_code, bad.json()["error"]["field"]) == (400, "cadence")
+
+
+async def test_metrics_count_what_was_done_and_are_not_public(world: World) -> None:
+    closed_at_ms = last_close_ms(Interval.M1)
+    await world.publish(Interval.M1, closed_at_ms, [2.0, 2.0, 0.5], bars=3)
+    url = f"{world.cloud.functions_url}/metrics"
+
+    async def values() -> dict[str, float]:
+        reply = await world.http.get(url)
+        assert reply.status_code == 200, reply.text
+        samples = (line.rpartition(" ") for line in reply.text.splitlines() if line[0] != "#")
+        return {name: float(value) for name, _, value in samples}
+
+    before = await values()
+    _, headers = await world.sign_up()
+    assert (await world.save(headers)).status_code == 200
+    after = await values()
+    for name, added in {
+        'closebell_requests_total{function="save_trader",status="200"}': 1,
+        'closebell_runs_total{status="finished"}': 1,
+        "closebell_traders_evaluated_total": 1,
+        'closebell_verdicts_total{verdict="true"}': 2,
+        'closebell_verdicts_total{verdict="false"}': 1,
+        'closebell_signals_total{outcome="inserted"}': 2,
+    }.items():
+        assert after[name] - before.get(name, 0) == added, name
+    assert sum(v for n, v in after.items() if n.startswith("closebell_redis_commands_total")) > 3
+    # From the private network directly; not for whoever comes through the gateway.
+    gateway = await world.http.get(f"{world.cloud.url}/functions/v1/metrics")
+    assert gateway.status_code == 401
+    forwarded = await world.http.get(url, headers={"x-forwarded-for": "8.8.8.8"})
+    assert forwarded.status_code == 401

@@ -38,7 +38,7 @@ select is_empty(
             and name in (
                 -- A check constraint runs with the rights of whoever writes the row.
                 'ops.interval_s(text)', 'ops.is_close(text,timestamp with time zone)',
-                'ops.is_symbol(text)', 'ops.are_symbols(text[])',
+                'ops.is_symbol(text)', 'ops.are_symbols(text[])', 'ops.is_cadence(text)',
                 -- These ask by themselves whether the user is an operator.
                 'public.list_incidents()', 'public.acknowledge_incident(bigint,text)'
             )

@@ -52,7 +52,9 @@ select is_empty(
     from pg_proc
     where pg_proc.pronamespace = 'ops'::regnamespace
         and has_function_privilege('service_role', pg_proc.oid, 'execute')
-        and pg_proc.proname not in ('interval_s', 'is_close', 'is_symbol', 'are_symbols')
+        and pg_proc.proname not in (
+            'interval_s', 'is_close', 'is_symbol', 'are_symbols', 'is_cadence'
+        )
     $$,
     'the service executes nothing of ops but what constraints call'
 );

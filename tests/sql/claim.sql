@@ -28,7 +28,7 @@ select is(
     :'claim'::jsonb -> 'traders',
     jsonb_build_array(jsonb_build_object(
         'id', :trader, 'user_id', :'ann', 'rule', 'rsi(14) < 30', 'universe', null,
-        'trigger', 'while', 'cooldown_s', 60, 'version', 1,
+        'trigger', 'while', 'cooldown_s', 60, 'cadence', 'close', 'version', 1,
         'enabled_at_ms', tap.ms(now() - interval '1 day'), 'signals_per_close_max', 50
     )),
     'the enabled traders of the interval, with the cap of their tier'

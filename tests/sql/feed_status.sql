@@ -1,6 +1,6 @@
 -- feed_status: the newest evaluated slot per interval, for every signed-in user.
 begin;
-select plan(3);
+select plan(5);
 
 select tap.new_user('ann') as ann, tap.new_user('bob') as bob
 \gset
@@ -20,6 +20,11 @@ select results_eq(
     'the newest that was evaluated'
 );
 select ok(finished_at is not null, 'and when') from public.feed_status;
+select ok(is_each_close, 'every close is evaluated') from public.feed_status;
+reset role;
+update public.traders set cadence = 'every 3 closes';
+select tap.act_as(:'bob');
+select ok(not is_each_close, 'not while nobody is due at each') from public.feed_status;
 select tap.act_as_role('anon');
 select throws_ok('select * from public.feed_status', '42501');
 

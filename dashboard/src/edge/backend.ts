@@ -23,7 +23,7 @@ const SIGNAL_COLUMNS = [
 ].join(',')
 const TRADER_COLUMNS = [
   'id', 'name', 'description', 'rule', 'venue', 'universe', 'interval', 'trigger', 'cooldown_s',
-  'enabled', 'disabled_reason', 'error_count', 'last_error', 'version', 'updated_at',
+  'cadence', 'enabled', 'disabled_reason', 'error_count', 'last_error', 'version', 'updated_at',
 ].join(',')
 
 export function connect(config: Config): SupabaseClient {
@@ -91,7 +91,7 @@ export class Backend implements SignalTable {
 
   async selectFeedStatus(): Promise<FeedRow[]> {
     const query = this.client.from('feed_status')
-      .select('venue,interval,feed,closed_at,complete,missing_count')
+      .select('venue,interval,feed,closed_at,complete,missing_count,is_each_close')
     return rows(await query.limit(100)).map(parseFeedRow)
   }
 

@@ -1,4 +1,5 @@
 // A trader while it is being edited: plain text fields, checked and turned into a request.
+import { cadenceOf, checkCadence, choiceOf, type CadenceChoice } from './cadence'
 import type { Trader, Trigger } from './types'
 
 export interface TraderDraft {
@@ -13,6 +14,7 @@ export interface TraderDraft {
   interval: string
   trigger: Trigger
   cooldown_s: number
+  cadence: CadenceChoice
   enabled: boolean
 }
 
@@ -27,6 +29,7 @@ export interface TraderRequest {
   readonly interval: string
   readonly trigger: Trigger
   readonly cooldown_s: number
+  readonly cadence: string
   readonly enabled: boolean
   readonly dry_run: boolean
 }
@@ -34,7 +37,8 @@ export interface TraderRequest {
 export function emptyDraft(): TraderDraft {
   return {
     id: null, name: '', description: '', rule: '', venue: 'binance', is_whole_universe: true,
-    universe_text: '', interval: '1m', trigger: 'enter', cooldown_s: 0, enabled: true,
+    universe_text: '', interval: '1m', trigger: 'enter', cooldown_s: 0,
+    cadence: choiceOf('close'), enabled: true,
   }
 }
 
@@ -43,7 +47,8 @@ export function draftOf(trader: Trader): TraderDraft {
     id: trader.id, name: trader.name, description: trader.description, rule: trader.rule,
     venue: trader.venue, is_whole_universe: trader.universe === null,
     universe_text: (trader.universe ?? []).join(' '), interval: trader.interval,
-    trigger: trader.trigger, cooldown_s: trader.cooldown_s, enabled: trader.enabled,
+    trigger: trader.trigger, cooldown_s: trader.cooldown_s,
+    cadence: choiceOf(trader.cadence), enabled: trader.enabled,
   }
 }
 
@@ -53,7 +58,7 @@ export function parseUniverse(text: string): string[] {
 }
 
 export interface FieldProblem {
-  readonly field: 'name' | 'rule' | 'universe'
+  readonly field: 'name' | 'rule' | 'universe' | 'cadence'
   readonly message: string
 }
 
@@ -63,6 +68,8 @@ export function checkDraft(draft: TraderDraft, dry_run: boolean): FieldProblem |
   if (!draft.is_whole_universe && parseUniverse(draft.universe_text).length === 0) {
     return { field: 'universe', message: 'Name at least one instrument, such as BTCUSDT.' }
   }
+  const wrong_cadence = checkCadence(draft.cadence)
+  if (wrong_cadence !== null) return { field: 'cadence', message: wrong_cadence }
   if (!dry_run && !draft.name.trim()) return { field: 'name', message: 'Give it a name.' }
   return null
 }
@@ -78,6 +85,7 @@ export function requestOf(draft: TraderDraft, dry_run: boolean): TraderRequest {
     interval: draft.interval,
     trigger: draft.trigger,
     cooldown_s: draft.cooldown_s,
+    cadence: cadenceOf(draft.cadence),
     enabled: draft.enabled,
     dry_run,
   }
@@ -85,6 +93,6 @@ export function requestOf(draft: TraderDraft, dry_run: boolean): TraderRequest {
 
 /** What a check depends on: as long as this is equal, its preview still speaks of the draft. */
 export function checkedPart(draft: TraderDraft): string {
-  const { rule, venue, universe, interval, trigger } = requestOf(draft, true)
-  return JSON.stringify({ rule, venue, universe, interval, trigger })
+  const { rule, venue, universe, interval, trigger, cadence } = requestOf(draft, true)
+  return JSON.stringify({ rule, venue, universe, interval, trigger, cadence })
 }

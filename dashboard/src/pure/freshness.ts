@@ -10,12 +10,16 @@ export interface Freshness extends FeedRow {
   readonly is_stale: boolean
 }
 
-/** Shortest interval first. Stale: no close for one interval and a minute more. */
+/**
+ * Shortest interval first. Stale: no close for one interval and a minute more; but where no trader
+ * is due at each close, a close may be old because nobody was due since.
+ */
 export function judgeFreshness(rows: readonly FeedRow[], now_ms: number): Freshness[] {
   return rows
     .map((row) => {
       const age_ms = now_ms - row.closed_at_ms
-      return { ...row, age_ms, is_stale: age_ms > intervalMs(row.interval) + STALE_MARGIN_MS }
+      const is_late = age_ms > intervalMs(row.interval) + STALE_MARGIN_MS
+      return { ...row, age_ms, is_stale: is_late && row.is_each_close }
     })
     .sort((a, b) => intervalMs(a.interval) - intervalMs(b.interval))
 }

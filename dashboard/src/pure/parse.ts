@@ -88,6 +88,7 @@ export function parseTrader(value: unknown): Trader {
     interval: textOf(row, 'interval'),
     trigger: oneOf(row, 'trigger', TRIGGERS),
     cooldown_s: integerOf(row, 'cooldown_s'),
+    cadence: optional(row, 'cadence', textOf) ?? 'close',
     enabled: row['enabled'] === true,
     disabled_reason: optional(row, 'disabled_reason', textOf),
     error_count: optional(row, 'error_count', integerOf) ?? 0,
@@ -106,6 +107,7 @@ export function parseFeedRow(value: unknown): FeedRow {
     closed_at_ms: parseInstantMs(row['closed_at'], 'closed_at'),
     complete: row['complete'] !== false,
     missing_count: optional(row, 'missing_count', integerOf) ?? 0,
+    is_each_close: row['is_each_close'] !== false,
   }
 }
 

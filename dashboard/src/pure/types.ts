@@ -41,6 +41,8 @@ export interface Trader {
   readonly interval: string
   readonly trigger: Trigger
   readonly cooldown_s: number
+  /** close, 'every N closes', or a cron expression in UTC. */
+  readonly cadence: string
   readonly enabled: boolean
   readonly disabled_reason: string | null
   /** Failures in a row. */
@@ -58,6 +60,8 @@ export interface FeedRow {
   readonly closed_at_ms: number
   readonly complete: boolean
   readonly missing_count: number
+  /** Whether some trader is due at each close of the interval. */
+  readonly is_each_close: boolean
 }
 
 export interface PreviewMatch {

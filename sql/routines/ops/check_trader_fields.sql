@@ -29,6 +29,7 @@ begin
             ('interval', '^"', 'a text', true),
             ('trigger', '^"', 'a text', true),
             ('cooldown_s', '^[0-9]{1,9}$', 'whole seconds from 0', false),
+            ('cadence', '^"', 'a text', false),
             ('enabled', '^(true|false)$', 'true or false', false)
     ) as expected (name, pattern, words, is_needed)
     full join jsonb_each(trader) as given on given.key = expected.name

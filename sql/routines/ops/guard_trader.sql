@@ -10,7 +10,7 @@ declare
     is_inserted boolean := tg_op = 'INSERT';
     is_started boolean := new.enabled and (is_inserted or not old.enabled);
     is_changed boolean := false;
-    is_moved boolean := false;
+    is_retimed boolean := false;
 begin
     if is_inserted or is_started then
         perform ops.check_trader_quota(new.user_id, is_inserted, is_started);
@@ -27,8 +27,9 @@ begin
             message = 'expected the owner of a trader to stay, was changed',
             hint = 'user_id';
     end if;
-    is_moved := (new.venue, new."interval") is distinct from (old.venue, old."interval");
-    is_changed := is_moved
+    is_retimed := (new.venue, new."interval", new.cadence)
+        is distinct from (old.venue, old."interval", old.cadence);
+    is_changed := is_retimed
         or (new.rule, new.universe, new.trigger, new.cooldown_s)
         is distinct from (old.rule, old.universe, old.trigger, old.cooldown_s);
     new.version := old.version + is_changed::integer;
@@ -40,8 +41,9 @@ begin
     if is_started then
         new.disabled_reason := null;
     end if;
-    -- Closes of another interval were never owed: without this a tick would catch up on them.
-    if (is_started or (is_moved and new.enabled))
+    -- Closes of another interval or cadence were never owed: without this a tick would catch up on
+    -- them.
+    if (is_started or (is_retimed and new.enabled))
         and new.enabled_at is not distinct from old.enabled_at
     then
         new.enabled_at := now();

@@ -10,10 +10,10 @@ begin
         return null;
     end if;
     insert into public.trader_versions
-        (trader_id, version, name, rule, venue, universe, "interval", trigger, cooldown_s)
+        (trader_id, version, name, rule, venue, universe, "interval", trigger, cooldown_s, cadence)
     values
         (new.id, new.version, new.name, new.rule, new.venue, new.universe, new."interval",
-            new.trigger, new.cooldown_s);
+            new.trigger, new.cooldown_s, new.cadence);
     return null;
 end
 $$;

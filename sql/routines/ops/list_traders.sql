@@ -19,6 +19,7 @@ as $$
                 'universe', traders.universe,
                 'trigger', traders.trigger,
                 'cooldown_s', traders.cooldown_s,
+                'cadence', traders.cadence,
                 'version', traders.version,
                 'enabled_at_ms', ops.to_ms(traders.enabled_at),
                 'signals_per_close_max', tiers.signals_per_close_max

@@ -9,45 +9,55 @@ as $$
 -- Looked for by their absence, not counted on from the last one: a gap behind a newer slot is
 -- found too. Bounded by catch_up_slots_max, by what retention keeps, and by the earliest
 -- enabled_at (before it nobody was owed anything).
+-- Costs by distinct cadence, not by trader; a cadence is not asked about closes that a trader of
+-- each close is owed anyway; an interval without a new slot needs no lock and no count.
 declare
-    -- Read once, not once a slot.
+    slots record;
+    opened_count integer := 0;
     slots_max integer := ops.setting('catch_up_slots_max')::integer;
     kept_since timestamptz := at - make_interval(
         days => ops.setting('log_retention_days')::integer - 1
     );
-    due record;
-    missing timestamptz[];
-    opened_count integer := 0;
 begin
-    for due in
+    for slots in
         select
-            traders.venue,
-            traders."interval",
-            min(traders.enabled_at) as since,
-            make_interval(secs => ops.interval_s(traders."interval")) as length
-        from public.traders
-        where traders.enabled
-        group by traders.venue, traders."interval"
-        order by traders.venue, traders."interval"
+            owed.venue,
+            owed."interval",
+            array_agg(distinct due.closed_at order by due.closed_at) as closed_ats
+        from (
+            select
+                cadences.*,
+                make_interval(secs => ops.interval_s(cadences."interval")) as length,
+                min(cadences.since) filter (where cadences.cadence = 'close')
+                    over (partition by cadences.venue, cadences."interval") as each_since
+            from ops.cadences
+        ) as owed
+        cross join lateral ops.due_closes(
+            owed.cadence,
+            owed."interval",
+            greatest(
+                date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
+                owed.since - interval '1 microsecond',
+                kept_since
+            ),
+            case
+                when owed.cadence = 'close' then at
+                else least(at, owed.each_since - interval '1 microsecond')
+            end
+        ) as due (closed_at)
+        where not exists (
+            select
+            from ops.runs
+            where runs.venue = owed.venue
+                and runs."interval" = owed."interval"
+                and runs.closed_at = due.closed_at
+                and runs.trader_id is null
+        )
+        group by owed.venue, owed."interval"
+        order by owed.venue, owed."interval"
     loop
-        missing := array(
-            select slot.closed_at
-            from generate_series(
-                date_bin(due.length, at, timestamptz 'epoch') - due.length * (slots_max - 1),
-                at,
-                due.length
-            ) as slot (closed_at)
-            where slot.closed_at >= due.since
-                and slot.closed_at > kept_since
-                and not exists (
-                    select
-                    from ops.runs
-                    where runs.venue = due.venue
-                        and runs."interval" = due."interval"
-                        and runs.closed_at = slot.closed_at
-                        and runs.trader_id is null
-                )
-            order by slot.closed_at
+        opened_count := opened_count + ops.open_runs(
+            slots.venue, slots."interval", slots.closed_ats, at
         );
         -- Most intervals have no new slot in most minutes; theirs need no lock and no count.
         continue when cardinality(missing) = 0;

@@ -8,11 +8,13 @@ set search_path = ''
 as $$
 -- Make the run of one trader for one slot (after a save, or by hand). One that is over is opened
 -- anew if the trader was changed after it was claimed: the new rule has not been evaluated there.
+-- None is made for a close at which the trader is not due.
 declare
     changed_at timestamptz;
+    trader_cadence text;
 begin
-    select traders.updated_at
-    into changed_at
+    select traders.updated_at, traders.cadence
+    into changed_at, trader_cadence
     from public.traders
     where traders.id = open_trader_run.trader_id
         and traders.venue = open_trader_run.venue
@@ -23,6 +25,9 @@ begin
                 'expected a trader %s on %s %s, found none', trader_id, venue, "interval"
             ),
             hint = 'trader_id';
+    end if;
+    if not ops.is_due(trader_cadence, "interval", closed_at) then
+        return;
     end if;
     insert into ops.runs as kept (venue, "interval", closed_at, trader_id, origin)
     values (
@@ -54,6 +59,6 @@ begin
 end
 $$;
 comment on function ops.open_trader_run(text, text, timestamptz, bigint) is
-    'Make, or open again, the run of one trader for one slot; PT404 if there is no such trader.';
+    'Make, or open again, the run of one trader for a slot it is due at; PT404 without a trader.';
 revoke all on function ops.open_trader_run(text, text, timestamptz, bigint)
 from public, anon, authenticated;

@@ -7,16 +7,20 @@ security definer
 set search_path = ''
 as $$
 -- Take a run for run_lease_s, and get what is needed to do it:
--- {"claimed": true, "claim_token", "run": {…}, "traders_revision", "traders": null | […]}
+-- {"claimed": true, "claim_token", "run": {…}, "due": {…}, "traders_revision",
+-- "traders": null | […]}
 -- or {"claimed": false, "reason": "finished" | "claimed" | "stopped"}.
 -- `traders` is null if the caller's list of this shard (known_traders_revision) is current. A run
 -- of one trader always gets that one, under revision -1, which is never current.
+-- `due` names the cadences besides close that are due, and how many bars before the previous due
+-- close was: a trader of another cadence is not evaluated at this close.
 -- Of callers at the same moment one wins: the row is locked, others skip it.
 declare
     run ops.runs;
     run_status text;
     traders_revision bigint;
     traders_json jsonb;
+    due_json jsonb;
 begin
     if ops.setting('signals_enabled') = 'off' then
         return jsonb_build_object('claimed', false, 'reason', 'stopped');
@@ -74,8 +78,9 @@ begin
             then ops.list_traders(
                 run.venue, run."interval", run.shard, run.shard_count, run.trader_id
             )
-        end
-    into traders_revision, traders_json
+        end,
+        ops.list_due_cadences(run.venue, run."interval", run.closed_at)
+    into traders_revision, traders_json, due_json
     from ops.traders_revision as current;
     return jsonb_build_object(
         'claimed', true,
@@ -93,6 +98,7 @@ begin
             'frame_revision', run.frame_revision,
             'missing_instruments', run.missing_instruments
         ),
+        'due', due_json,
         'traders_revision', traders_revision,
         'traders', traders_json
     );

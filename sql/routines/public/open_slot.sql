@@ -9,7 +9,8 @@ as $$
 -- Return the runs of a slot as {"runs": [{"run_id", "shard", "status"}]}, making those that are
 -- missing. Status is open, claimed, finished, failed, or incomplete (finished, and instruments
 -- are missing: worth a claim when their frame has a new revision). With trader_id: the run of
--- that trader alone; one that is over is opened again if the trader was changed since.
+-- that trader alone; one that is over is opened again if the trader was changed since. No runs
+-- are made for a slot at which nobody is due.
 -- PT400 names the wrong argument in its hint.
 declare
     slot_at timestamptz;
@@ -46,7 +47,9 @@ begin
     end if;
 
     if trader_id is null then
-        perform ops.open_runs(venue, "interval", array[slot_at], now());
+        if ops.has_due_trader(venue, "interval", slot_at) then
+            perform ops.open_runs(venue, "interval", array[slot_at], now());
+        end if;
     else
         perform ops.open_trader_run(venue, "interval", slot_at, trader_id);
     end if;

@@ -22,15 +22,15 @@ begin
     if given ->> 'id' is null then
         stored := jsonb_populate_record(
             null::public.traders,
-            '{"description": "", "cooldown_s": 0, "enabled": true}'::jsonb || given
+            '{"description": "", "cooldown_s": 0, "cadence": "close", "enabled": true}'::jsonb || given
         );
         insert into public.traders
             (user_id, name, description, rule, venue, universe, "interval", trigger, cooldown_s,
-                enabled)
+                cadence, enabled)
         values
             (store_trader.user_id, stored.name, stored.description, stored.rule, stored.venue,
                 stored.universe, stored."interval", stored.trigger, stored.cooldown_s,
-                stored.enabled)
+                stored.cadence, stored.enabled)
         returning traders.* into stored;
         return to_jsonb(stored);
     end if;
@@ -56,6 +56,7 @@ begin
         "interval" = stored."interval",
         trigger = stored.trigger,
         cooldown_s = stored.cooldown_s,
+        cadence = stored.cadence,
         enabled = stored.enabled
     where traders.id = stored.id
     returning traders.* into stored;

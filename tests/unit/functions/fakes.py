@@ -79,6 +79,7 @@ class FakeDatabase:
         self.tokens: dict[int, str] = {}
         self.traders: tuple[Trader, ...] = ()
         self.revision = 1
+        self.due: dict[str, int] = {}
         self.known: list[int | None] = []
         self.outcomes: list[Outcome] = []
         self.given_back: list[tuple[int, str]] = []
@@ -124,6 +125,7 @@ class FakeDatabase:
             run=run,
             traders_revision=self.revision,
             traders=None if known else self.traders,
+            due=self.due,
         )
 
     async def emit_signals(self, run_id: int, claim_token: str, outcome: Outcome) -> Emitted:
@@ -166,6 +168,7 @@ class FakeWindows:
     def __init__(self, *windows: Window) -> None:
         self.windows = {(w.interval, w.closed_at_ms): w for w in windows}
         self.looks: list[tuple[Interval, int]] = []
+        self.bars: list[int] = []
         self.errors: list[Exception] = []
 
     async def load_window(
@@ -173,6 +176,7 @@ class FakeWindows:
     ) -> Window:
         closed_at_ms = last_open_time_ms + interval.duration_ms
         self.looks.append((interval, closed_at_ms))
+        self.bars.append(bars)
         if self.errors:
             raise self.errors.pop(0)
         if (interval, closed_at_ms) not in self.windows:

@@ -112,6 +112,7 @@ async def test_trader_is_stored_previewed_and_run_once(bench: Bench) -> None:
         "interval": "1m",
         "trigger": "enter",
         "cooldown_s": 0,
+        "cadence": "close",
         "enabled": True,
     }
     assert bench.database.opened == [("binance", Interval.M1, CLOSED_AT_MS, 41)]

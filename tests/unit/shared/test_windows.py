@@ -128,9 +128,9 @@ class WarmEqualsCold(RuleBasedStateMachine):
         if self.frames:
             self.publish(*[frame_at(minute, self.symbols) for minute in self.frames])
 
-    @rule(back=st.integers(0, 4))
-    def read_warm(self, back: int) -> None:
-        self.compare(self.minute - back)
+    @rule(back=st.integers(0, 4), bars=st.sampled_from((BARS, BARS, 2, 2 * BARS)))
+    def read_warm(self, back: int, bars: int) -> None:
+        self.compare(self.minute - back, bars)
 
     @invariant()
     def newest_is_equal(self) -> None:
@@ -141,8 +141,8 @@ class WarmEqualsCold(RuleBasedStateMachine):
         for window, columns in self.handed_out[-5:]:
             assert window.columns.tobytes() == columns
 
-    def compare(self, minute: int) -> None:
-        args = ("binance", Interval.M1, minute * MINUTE_MS, BARS)
+    def compare(self, minute: int, bars: int = BARS) -> None:
+        args = ("binance", Interval.M1, minute * MINUTE_MS, bars)
         cold = WindowCache(self.store)
         try:
             expected = asyncio.run(cold.load_window(*args))
@@ -228,3 +228,22 @@ def test_meter_projects_a_month() -> None:
     for _ in range(60):
         meter.count("HSET")
     assert meter.per_month(100.0 + 3600) == 60 * 720
+
+
+async def test_longer_window_is_cold_once_and_then_warm() -> None:
+    redis = MemoryRedis()
+    store, meter = store_over(redis)
+    await publish_minutes(store, range(20))
+    cache = WindowCache(store)
+    await cache.load_window("binance", Interval.M1, 18 * MINUTE_MS, BARS)
+    first = await cache.load_window("binance", Interval.M1, 18 * MINUTE_MS, 2 * BARS)
+    commands = meter.total
+    again = await cache.load_window("binance", Interval.M1, 19 * MINUTE_MS, 2 * BARS)
+    assert meter.total - commands == 1
+    assert dict(cache.loads) == {"warm": 1, "cold": 2}
+    assert (first.bars, again.bars) == (2 * BARS, 2 * BARS)
+    np.testing.assert_array_equal(first.columns[:, 1:], again.columns[:, :-1])
+    # A shorter one is a part of it.
+    short = await cache.load_window("binance", Interval.M1, 19 * MINUTE_MS, BARS)
+    np.testing.assert_array_equal(short.columns, again.columns[:, -BARS:])
+    assert dict(cache.loads) == {"warm": 2, "cold": 2}

@@ -1,0 +1,1 @@
+"""metrics: what this process has counted, for Prometheus."""
