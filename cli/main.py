@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typer
 
+from cli.backup import backup, restore
 from cli.rules import app as rules_app
+from cli.transfer import export_app, import_app
 
 app = typer.Typer(
     help="Closebell: a rule you write once is checked on every symbol at every close.",
@@ -18,6 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(rules_app, name="rules")
+app.add_typer(export_app, name="export")
+app.add_typer(import_app, name="import")
+app.command()(backup)
+app.command()(restore)
 
 
 def _show_version(asked: bool) -> None:

@@ -23,6 +23,7 @@ select tap.emit_at(
 );
 select ops.write_log('info', 'line_written');
 insert into ops.local_secrets (name, value) values ('a_secret', 'sixteen characters');
+select ops.record_backup(now(), '/backups/a.zip', 1, '{}', repeat('0', 64));
 insert into ops.runs (venue, "interval", closed_at, origin)
 values ('binance', '1m', tap.slot(9), 'live');
 
