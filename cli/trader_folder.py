@@ -40,9 +40,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     id: int | None = None
 
     @property
+    def shown_name(self) -> str:
+        """Return the name as a terminal may show it: what does not print is escaped."""
+        return self.name if self.name.isprintable() else repr(self.name)
+
+    @property
     def diff(self) -> str:
         """Return how the text of its file changes."""
-        return diff_of(self.before, self.after, self.file or self.name)
+        return diff_of(self.before, self.after, self.file or self.shown_name)
 
     def document(self) -> dict[str, Any]:
         """Return the change for programs."""

@@ -143,7 +143,7 @@ def _show(
     if as_json:
         print_json({"changes": [change.document() for change in changes], "is_done": is_done})
         return
-    from rich.markup import escape
+    from rich.text import Text
 
     from cli.output import make_console
 
@@ -153,10 +153,7 @@ def _show(
         if change.kind == "removed" and not deletes:
             continue
         for line in change.diff.splitlines():
-            colour = colours.get(line[:1])
-            console.print(
-                f"[{colour}]{escape(line)}[/]" if colour else escape(line), soft_wrap=True
-            )
+            console.print(Text(line, style=colours.get(line[:1], "")), soft_wrap=True)
     counts = {
         kind: sum(change.kind == kind for change in changes)
         for kind in ("added", "changed", "same", "removed")
@@ -166,8 +163,9 @@ def _show(
         words.append(f"removed {counts['removed']}" if deletes else f"left {counts['removed']}")
     console.print(f"{'✓' if is_done else '!'} {what}s: {', '.join(words)}")
     if counts["removed"] and not deletes:
-        names = ", ".join(change.name for change in changes if change.kind == "removed")
-        console.print(f"  left as they are, --delete removes them: {escape(names)}", soft_wrap=True)
+        names = ", ".join(change.shown_name for change in changes if change.kind == "removed")
+        # A Text is printed as it is: no word of a name is taken for a colour or an emoji.
+        console.print(Text(f"  left as they are, --delete removes them: {names}"), soft_wrap=True)
     if not is_done:
         console.print("  nothing was written: without --diff it is")
     sys.stdout.flush()

@@ -198,3 +198,10 @@ def test_import_refuses_what_it_cannot_tell_apart() -> None:
     # Two of one name that no file speaks of are left alone.
     changes = plan_import({"a.yaml": stored("A")[0].trader}, stored("A", "B", "B"))
     assert [change.kind for change in changes] == ["same", "removed", "removed"]
+
+
+def test_what_does_not_print_never_reaches_a_terminal() -> None:
+    row = Stored(id=1, trader=read_trader(FILE.replace("Oversold", '"red \\e[31m [bold] :x:"')))
+    (change,) = plan_import({}, [row])
+    assert change.name == "red \x1b[31m [bold] :x:"
+    assert "\x1b" not in change.shown_name + change.diff
