@@ -24,7 +24,7 @@ from cli.trader_files import (
 )
 from shared.errors import InvalidRequest, InvalidRule
 
-FILES_MAX = 10_000
+FILES_MAX = 100_000
 _ENDINGS = (".yaml", ".yml")
 _PROBLEMS_SHOWN = 20
 
