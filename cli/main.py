@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import typer
 
+from cli.backup import backup, restore
 from cli.incidents import app as incidents_app
 from cli.logs import logs
 from cli.rules import app as rules_app
 from cli.runs import app as runs_app
 from cli.schedules import app as schedules_app
+from cli.transfer import export_app, import_app
 
 app = typer.Typer(
     help="Closebell: a rule you write once is checked on every symbol at every close.",
@@ -26,6 +28,10 @@ app.add_typer(schedules_app, name="schedules")
 app.add_typer(runs_app, name="runs")
 app.command()(logs)
 app.add_typer(incidents_app, name="incidents")
+app.add_typer(export_app, name="export")
+app.add_typer(import_app, name="import")
+app.command()(backup)
+app.command()(restore)
 
 
 def _show_version(asked: bool) -> None:

@@ -13,7 +13,12 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from local.settings import LocalSettings
-from shared.settings import CollectorSettings, FunctionsSettings, OperatorSettings
+from shared.settings import (
+    BackupSettings,
+    CollectorSettings,
+    FunctionsSettings,
+    OperatorSettings,
+)
 
 HEAD = """\
 # Closebell's settings. `make run` needs none of them. Copy this file to .env and take away the "# "
@@ -25,6 +30,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("The collector (make run sets the feed, the addresses and the port)", CollectorSettings),
     ("The functions", FunctionsSettings),
     ("The command line (make run tells it where its own parts are)", OperatorSettings),
+    ("Backups (docs/backup.md)", BackupSettings),
 )
 
 

@@ -166,6 +166,22 @@ class OperatorSettings(BaseSettings):
         return text
 
 
+class BackupSettings(BaseSettings):
+    """Where `closebell backup` writes when it is not told, and the keys of a bucket."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    backup_target: str = Field(
+        "", description="folder or s3://bucket/prefix of `closebell backup` without a target"
+    )
+    backup_s3_endpoint: str = Field(
+        "", description="URL of an S3-compatible service; empty = Amazon's"
+    )
+    backup_s3_region: str = Field("", description="its region; empty = us-east-1")
+    backup_s3_access_key_id: str = Field("", description="its key id; may write, list, delete")
+    backup_s3_secret_access_key: SecretStr = Field(SecretStr(""), description="its secret key")
+
+
 S = TypeVar("S", bound=BaseSettings)
 
 

@@ -108,6 +108,74 @@ $$;
 
 COMMENT ON FUNCTION ops.add_note(notes text, who text, note text) IS 'The notes of an incident with one more line; unchanged if the note is empty.';
 
+CREATE FUNCTION ops.add_restored_users(users jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+-- Add the users of a backup that the auth service does not have, under their old ids and without
+-- a password: they sign in by "forgot password". Returns their count.
+-- [{"id", "email", "email_confirmed_at", "created_at"}]. The auth schema is the platform's: only
+-- columns it has are written. Its server reads some texts that must not be null.
+declare
+    fields text;
+    added_count integer;
+begin
+    select string_agg(quote_ident(attributes.attname), ', ' order by attributes.attname)
+    into fields
+    from pg_catalog.pg_attribute as attributes
+    where attributes.attrelid = to_regclass('auth.users')
+        and attributes.attnum > 0
+        and not attributes.attisdropped
+        and attributes.attname in (
+            'id', 'email', 'email_confirmed_at', 'created_at', 'updated_at', 'instance_id', 'aud',
+            'role', 'raw_app_meta_data', 'raw_user_meta_data', 'confirmation_token',
+            'recovery_token', 'email_change', 'email_change_token_new'
+        );
+    execute format(
+        $query$
+        insert into auth.users (%1$s)
+        select %1$s
+        from jsonb_populate_recordset(
+            null::auth.users,
+            (
+                select coalesce(jsonb_agg(
+                    $2 || jsonb_build_object('updated_at', given.item -> 'created_at') || given.item
+                ), '[]')
+                from jsonb_array_elements($1) as given (item)
+                where not exists (
+                    select from auth.users where users.id = (given.item ->> 'id')::uuid
+                )
+            )
+        )
+        $query$,
+        fields
+    )
+    using
+        users,
+        jsonb_build_object(
+            'instance_id', '00000000-0000-0000-0000-000000000000',
+            'aud', 'authenticated',
+            'role', 'authenticated',
+            'raw_app_meta_data', '{"provider": "email", "providers": ["email"]}'::jsonb,
+            'raw_user_meta_data', '{}'::jsonb,
+            'confirmation_token', '',
+            'recovery_token', '',
+            'email_change', '',
+            'email_change_token_new', ''
+        );
+    get diagnostics added_count = row_count;
+    return added_count;
+exception
+    when unique_violation then
+        raise sqlstate 'PT409' using
+            message = 'expected the users of the backup under their own ids, was: ' || sqlerrm,
+            hint = 'somebody has signed up anew with the address of a user of the backup;'
+                ' delete that account in the target first';
+end
+$_$;
+
+COMMENT ON FUNCTION ops.add_restored_users(users jsonb) IS 'Add users of a backup that auth.users lacks, without a password; returns their count.';
+
 CREATE FUNCTION ops.apply(page jsonb, dry_run boolean DEFAULT false) RETURNS TABLE(change text, name text, detail text)
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -205,6 +273,51 @@ CREATE FUNCTION ops.are_symbols(symbols text[]) RETURNS boolean
     RETURN (NOT (EXISTS (SELECT FROM unnest(are_symbols.symbols) listed(symbol) WHERE ((listed.symbol IS NULL) OR (NOT ops.is_symbol(listed.symbol))))));
 
 COMMENT ON FUNCTION ops.are_symbols(symbols text[]) IS 'Whether every element is a symbol.';
+
+CREATE FUNCTION ops.backup_manifest() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- What the database holds, as a backup of this snapshot must hold it:
+-- {"schema_versions": [], "tables": {name: {"rows", "checksum"}}, "excluded": {name: reason},
+-- "sequences": {name: last value}}. Reads every row of every table in it.
+declare
+    tables jsonb;
+    excluded jsonb;
+    sequences jsonb;
+begin
+    select
+        coalesce(
+            jsonb_object_agg(listed.name, ops.table_checksum(listed.name))
+                filter (where listed.excluded_because is null),
+            '{}'
+        ),
+        coalesce(
+            jsonb_object_agg(listed.name, listed.excluded_because)
+                filter (where listed.excluded_because is not null),
+            '{}'
+        )
+    into tables, excluded
+    from ops.list_backup_tables() as listed;
+    select
+        coalesce(
+            jsonb_object_agg(format('%I.%I', schemaname, sequencename), last_value)
+                filter (where last_value is not null),
+            '{}'
+        )
+    into sequences
+    from pg_catalog.pg_sequences
+    where schemaname in ('public', 'ops', 'trading');
+    return jsonb_build_object(
+        'schema_versions', ops.schema_versions(),
+        'tables', tables,
+        'excluded', excluded,
+        'sequences', sequences
+    );
+end
+$$;
+
+COMMENT ON FUNCTION ops.backup_manifest() IS 'Counts and checksums of all tables in a backup, what is excluded and why, sequences, schema.';
 
 CREATE FUNCTION ops.before_bars(cadence text, "interval" text, closed_at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -1713,6 +1826,66 @@ $$;
 
 COMMENT ON FUNCTION ops.find_slot_causes() IS 'Causes slot_missing: closes that are missing or unfinished, per venue and interval.';
 
+CREATE FUNCTION ops.finish_restore(manifest jsonb, kept jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- The last act of a restore, in its transaction: every table must be what the manifest says, or
+-- PT409 and nothing has happened. Then what must not go back in time: addresses, the revision that
+-- functions compare, and ids, which are never given twice.
+declare
+    wrong text;
+begin
+    select string_agg(coalesce(given.key, listed.name), ', ' order by given.key, listed.name)
+    into wrong
+    from jsonb_each(manifest -> 'tables') as given
+    full join (
+        select tables.name
+        from ops.list_backup_tables() as tables
+        where tables.excluded_because is null
+    ) as listed on listed.name = given.key
+    where given.key is null
+        or listed.name is null
+        or ops.table_checksum(listed.name) is distinct from given.value;
+    if wrong is not null then
+        raise sqlstate 'PT409' using
+            message = 'expected the counts and checksums of the manifest, other rows are in '
+                || wrong,
+            hint = 'nothing was changed; take another backup file';
+    end if;
+    if exists (
+        select
+        from public.profiles
+        where not exists (select from auth.users where users.id = profiles.user_id)
+    ) then
+        raise sqlstate 'PT409' using
+            message = 'expected a user in auth.users for each profile, some are missing',
+            hint = 'nothing was changed; take another backup file';
+    end if;
+    update ops.settings
+    set value = kept -> 'addresses' ->> settings.name
+    where kept -> 'addresses' ? settings.name;
+    update ops.traders_revision
+    set
+        revision = greatest(
+            traders_revision.revision, coalesce((kept ->> 'traders_revision')::bigint, 0)
+        ) + 1,
+        changed_at = now();
+    -- A sequence does not take part in the transaction: it is only ever raised.
+    perform setval(
+        format('%I.%I', schemaname, sequencename)::regclass,
+        greatest(
+            last_value,
+            (manifest -> 'sequences' ->> format('%I.%I', schemaname, sequencename))::bigint
+        )
+    )
+    from pg_catalog.pg_sequences
+    where manifest -> 'sequences' ? format('%I.%I', schemaname, sequencename);
+end
+$$;
+
+COMMENT ON FUNCTION ops.finish_restore(manifest jsonb, kept jsonb) IS 'Compare every restored table with the manifest, or PT409; then set what never goes back.';
+
 CREATE FUNCTION ops.from_ms(instant_ms bigint) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_timestamp((((instant_ms)::numeric / 1000.0))::double precision);
@@ -2352,6 +2525,44 @@ CREATE FUNCTION ops.line_bytes(fields jsonb) RETURNS integer
 $$;
 
 COMMENT ON FUNCTION ops.line_bytes(fields jsonb) IS 'Bytes a log line with these fields takes on disk.';
+
+CREATE FUNCTION ops.list_backup_tables() RETURNS TABLE(name text, excluded_because text, is_kept boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+-- Every table of ours: in a backup with all its rows, unless it is excluded below with a reason.
+-- A table that a later migration adds is in the backup without a word here.
+-- is_kept: a restore leaves the rows that are there; other tables are emptied first.
+select
+    format('%I.%I', spaces.nspname, tables.relname) as name,
+    excluded.reason as excluded_because,
+    coalesce(excluded.is_kept, false) as is_kept
+from pg_catalog.pg_class as tables
+inner join pg_catalog.pg_namespace as spaces on spaces.oid = tables.relnamespace
+left join (
+    values
+        ('ops', 'local_secrets', true, 'a secret never leaves its database'),
+        ('ops', 'function_logs', true, 'log lines are kept for days only; nothing stands on them'),
+        ('ops', 'schedule_runs', true, 'history of schedules, kept for days only'),
+        ('ops', 'backups', true, 'tells which backups this system has made'),
+        ('ops', 'outbox', false, 'a restored system would send old notifications once more')
+) as excluded (space, "table", is_kept, reason)
+    on excluded.space = spaces.nspname and excluded."table" = tables.relname
+where spaces.nspname in ('public', 'ops', 'trading')
+    and tables.relkind in ('r', 'p')
+    and not tables.relispartition
+    -- What an extension keeps in our schemas is the extension's.
+    and not exists (
+        select
+        from pg_catalog.pg_depend as owners
+        where owners.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            and owners.objid = tables.oid
+            and owners.deptype = 'e'
+    )
+order by 1
+$$;
+
+COMMENT ON FUNCTION ops.list_backup_tables() IS 'Every table of ours: null, or why it is not in a backup; whether a restore keeps its rows.';
 
 CREATE FUNCTION ops.list_claimable_runs(at timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3230,9 +3441,6 @@ begin
         opened_count := opened_count + ops.open_runs(
             slots.venue, slots."interval", slots.closed_ats, at
         );
-        -- Most intervals have no new slot in most minutes; theirs need no lock and no count.
-        continue when cardinality(missing) = 0;
-        opened_count := opened_count + ops.open_runs(due.venue, due."interval", missing, at);
     end loop;
     return opened_count;
 end
@@ -3456,6 +3664,69 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.ping_deadman() IS 'Call deadman_url while no error incident is open, once a minute; returns whether it did.';
+
+CREATE FUNCTION ops.prepare_restore(schema_versions text[], replace boolean) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+-- Empty the tables that a backup fills, in the transaction that fills them. Refuses (PT409) a
+-- schema of other migrations than the backup's, and, without `replace`, one where somebody's rows
+-- are: what migrations themselves put there (ops, tiers) does not count.
+-- Returns what finish_restore takes back: addresses belong to the system and not to its data, and
+-- a function must not take its old list of traders for the current one.
+declare
+    kept jsonb;
+    listed record;
+    has_rows boolean;
+    filled text[] := array[]::text[];
+begin
+    if prepare_restore.schema_versions is distinct from ops.schema_versions() then
+        raise sqlstate 'PT409' using
+            message = format(
+                'expected the schema of the backup, %s (migrations: %s), was %s (%s)',
+                coalesce(schema_versions[cardinality(schema_versions)], 'none'),
+                cardinality(schema_versions),
+                coalesce((ops.schema_versions())[cardinality(ops.schema_versions())], 'none'),
+                cardinality(ops.schema_versions())
+            ),
+            hint = 'migrate the target with the checkout whose newest file in sql/migrations is the'
+                ' backup''s, restore, then migrate on';
+    end if;
+    for listed in
+        select tables.name
+        from ops.list_backup_tables() as tables
+        where tables.name !~ '^ops\.' and tables.name <> 'public.tiers'
+    loop
+        execute format('select exists (select from %s)', listed.name) into has_rows;
+        if has_rows then
+            filled := filled || listed.name;
+        end if;
+    end loop;
+    if cardinality(filled) > 0 and not replace then
+        raise sqlstate 'PT409' using
+            message = format(
+                'expected an empty target, there are rows in %s', array_to_string(filled, ', ')
+            ),
+            hint = '--replace deletes them; take a backup of the target first';
+    end if;
+    kept := jsonb_build_object(
+        'addresses', (
+            select coalesce(jsonb_object_agg(settings.name, settings.value), '{}')
+            from ops.settings
+            where settings.unit = 'url'
+        ),
+        'traders_revision', (select max(traders_revision.revision) from ops.traders_revision)
+    );
+    execute (
+        select 'truncate ' || string_agg(tables.name, ', ')
+        from ops.list_backup_tables() as tables
+        where not tables.is_kept
+    );
+    return kept;
+end
+$$;
+
+COMMENT ON FUNCTION ops.prepare_restore(schema_versions text[], replace boolean) IS 'Empty the tables that a backup fills, or PT409; returns what finish_restore takes.';
 
 CREATE FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb DEFAULT '{}'::jsonb, quiet_s integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -3865,6 +4136,37 @@ $$;
 
 COMMENT ON FUNCTION ops.record_act(action text, object text, before jsonb, after jsonb) IS 'Write down in ops.audit who does what to which object, now.';
 
+CREATE FUNCTION ops.record_backup(made_at timestamp with time zone, target text, bytes bigint, counts jsonb, checksum text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Note a completed backup and forget all but the newest 1,000; return its id.
+declare
+    new_id bigint;
+begin
+    insert into ops.backups (made_at, target, bytes, counts, checksum)
+    values (
+        record_backup.made_at,
+        record_backup.target,
+        record_backup.bytes,
+        record_backup.counts,
+        record_backup.checksum
+    )
+    returning backups.id into new_id;
+    delete from ops.backups
+    where backups.id <= (
+        select kept.id
+        from ops.backups as kept
+        order by kept.id desc
+        offset 1000
+        limit 1
+    );
+    return new_id;
+end
+$$;
+
+COMMENT ON FUNCTION ops.record_backup(made_at timestamp with time zone, target text, bytes bigint, counts jsonb, checksum text) IS 'Note a completed backup in ops.backups; returns its id.';
+
 CREATE FUNCTION ops.record_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -4118,6 +4420,26 @@ end
 $$;
 
 COMMENT ON PROCEDURE ops.run_schedule(IN name text, IN by_hand boolean, INOUT answer jsonb) IS 'Run a schedule once, or at each of its seconds in this minute, and write down how it went.';
+
+CREATE FUNCTION ops.schema_versions() RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+-- The versions of the migrations that made this schema, in order; none in a scratch database.
+declare
+    versions text[];
+begin
+    if to_regclass('supabase_migrations.schema_migrations') is null then
+        return array[]::text[];
+    end if;
+    execute
+        'select array_agg(version order by version) from supabase_migrations.schema_migrations'
+    into versions;
+    return coalesce(versions, array[]::text[]);
+end
+$$;
+
+COMMENT ON FUNCTION ops.schema_versions() IS 'Versions of the applied migrations, in order.';
 
 CREATE FUNCTION ops.secret(name text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4398,6 +4720,49 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) IS 'Count, keep and act on the failed evaluations of a run; clear the count of the others.';
+
+CREATE FUNCTION ops.table_checksum(name text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    AS $_$
+-- Return {"rows", "checksum"} of a table. The checksum is that of a bag: MD5 of each row's text,
+-- its halves summed, so that order does not matter and a doubled or lost row does.
+declare
+    fields text;
+    found_jsonb jsonb;
+begin
+    select string_agg(format('rows_.%I', attributes.attname), ', ' order by attributes.attname)
+    into fields
+    from pg_catalog.pg_attribute as attributes
+    where attributes.attrelid = table_checksum.name::pg_catalog.regclass
+        and attributes.attnum > 0
+        and not attributes.attisdropped;
+    execute format(
+        $query$
+        select jsonb_build_object(
+            'rows', count(*),
+            'checksum', md5(concat_ws(
+                ':',
+                count(*),
+                sum(('x' || left(hash, 16))::bit(64)::bigint::numeric),
+                sum(('x' || right(hash, 16))::bit(64)::bigint::numeric)
+            ))
+        )
+        from (select md5(row(%s)::text) as hash from %s as rows_) as hashes
+        $query$,
+        fields, table_checksum.name::pg_catalog.regclass
+    )
+    into found_jsonb;
+    return found_jsonb;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.table_checksum(name text) IS 'Rows of a table, count, and a checksum of them that does not depend on their order.';
 
 CREATE FUNCTION ops.tick(at timestamp with time zone DEFAULT now()) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5454,6 +5819,45 @@ ALTER TABLE ops.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE ops.backups (
+    id bigint NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    target text NOT NULL,
+    bytes bigint NOT NULL,
+    counts jsonb NOT NULL,
+    checksum text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT backups_bytes_is_positive CHECK ((bytes > 0)),
+    CONSTRAINT backups_checksum_is_sha256 CHECK ((checksum ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT backups_counts_is_object CHECK ((jsonb_typeof(counts) = 'object'::text)),
+    CONSTRAINT backups_target_is_1_to_2000_characters CHECK (((length(target) >= 1) AND (length(target) <= 2000)))
+);
+
+COMMENT ON TABLE ops.backups IS 'A backup that was completed, newest 1,000; the watchdog reads the age of the newest.';
+
+COMMENT ON COLUMN ops.backups.id IS 'Identity.';
+
+COMMENT ON COLUMN ops.backups.made_at IS 'The instant whose state it holds, UTC.';
+
+COMMENT ON COLUMN ops.backups.target IS 'Where it was written: a path on its machine, or s3://….';
+
+COMMENT ON COLUMN ops.backups.bytes IS 'Size of the file, bytes.';
+
+COMMENT ON COLUMN ops.backups.counts IS 'Name of each table in it → rows, count.';
+
+COMMENT ON COLUMN ops.backups.checksum IS 'SHA-256 of the file, hexadecimal.';
+
+COMMENT ON COLUMN ops.backups.recorded_at IS 'When it was complete and this row stored, UTC.';
+
+ALTER TABLE ops.backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ops.backups_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.traders (
     id bigint NOT NULL,
     user_id uuid NOT NULL,
@@ -6240,6 +6644,9 @@ ALTER TABLE public.traders ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 ALTER TABLE ONLY ops.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY ops.function_logs
     ADD CONSTRAINT function_logs_pkey PRIMARY KEY (id);
 
@@ -6441,6 +6848,8 @@ ALTER TABLE ONLY public.traders
 
 ALTER TABLE ops.audit ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.backups ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.function_logs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.incidents ENABLE ROW LEVEL SECURITY;
@@ -6503,6 +6912,8 @@ REVOKE ALL ON FUNCTION ops.acknowledge_incident(id bigint, note text, who text) 
 
 REVOKE ALL ON FUNCTION ops.add_note(notes text, who text, note text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.add_restored_users(users jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.apply(page jsonb, dry_run boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.is_symbol(symbol text) FROM PUBLIC;
@@ -6512,6 +6923,8 @@ GRANT ALL ON FUNCTION ops.is_symbol(symbol text) TO service_role;
 REVOKE ALL ON FUNCTION ops.are_symbols(symbols text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.are_symbols(symbols text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops.are_symbols(symbols text[]) TO service_role;
+
+REVOKE ALL ON FUNCTION ops.backup_manifest() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.before_bars(cadence text, "interval" text, closed_at timestamp with time zone) FROM PUBLIC;
 
@@ -6583,6 +6996,8 @@ REVOKE ALL ON FUNCTION ops.find_slot(INOUT run_id bigint, INOUT venue text, INOU
 
 REVOKE ALL ON FUNCTION ops.find_slot_causes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.finish_restore(manifest jsonb, kept jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.from_ms(instant_ms bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.guard_trader() FROM PUBLIC;
@@ -6618,6 +7033,8 @@ REVOKE ALL ON FUNCTION ops.keep_http_answers(schedule text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.keep_trader_version() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.line_bytes(fields jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_backup_tables() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_claimable_runs(at timestamp with time zone) FROM PUBLIC;
 
@@ -6676,6 +7093,8 @@ REVOKE ALL ON FUNCTION ops.pause(name text, until timestamp with time zone, reas
 
 REVOKE ALL ON FUNCTION ops.ping_deadman() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.prepare_restore(schema_versions text[], replace boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) FROM PUBLIC;
@@ -6685,6 +7104,8 @@ REVOKE ALL ON FUNCTION ops.read_cron_field(field text, low integer, high integer
 REVOKE ALL ON FUNCTION ops.read_logs(wanted jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.record_act(action text, object text, before jsonb, after jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.record_backup(made_at timestamp with time zone, target text, bytes bigint, counts jsonb, checksum text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.record_change() FROM PUBLIC;
 
@@ -6700,6 +7121,8 @@ REVOKE ALL ON PROCEDURE ops.run_now(IN name text, INOUT answer jsonb) FROM PUBLI
 
 REVOKE ALL ON PROCEDURE ops.run_schedule(IN name text, IN by_hand boolean, INOUT answer jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.schema_versions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.secret(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.setting(name text) FROM PUBLIC;
@@ -6707,6 +7130,8 @@ REVOKE ALL ON FUNCTION ops.setting(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.table_checksum(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.tick(at timestamp with time zone) FROM PUBLIC;
 

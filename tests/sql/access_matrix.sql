@@ -26,6 +26,7 @@ insert into ops.ticks (fired_at, opened_count) values (now(), 0);
 select ops.raise_incident('backup_overdue', 'backup', 'warn', 'a warning');
 insert into ops.local_secrets (name, value) values ('a_secret', 'sixteen characters');
 insert into ops.schedule_runs (schedule, status, ended_at) values ('tick', 'succeeded', now());
+select ops.record_backup(now(), '/backups/a.zip', 1, '{}', repeat('0', 64));
 insert into ops.runs (venue, "interval", closed_at, origin)
 values ('binance', '1m', tap.slot(9), 'live');
 

@@ -25,6 +25,7 @@ import pytest
 from local.migrate import migrate
 from local.ports import find_free_base
 from local.postgres import STOP_SIGNAL, PostgresCluster
+from tests.sql.backups import FILL, execute
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_TIMEOUT_S = 90.0
@@ -156,3 +157,10 @@ def run_psql() -> Callable[[str, Path], str]:
         return result.stdout + result.stderr
 
     return run
+
+
+@pytest.fixture
+def filled_database(new_database: str) -> str:
+    """Return the connection string of a database with data that the real routines wrote."""
+    execute(new_database, FILL)
+    return new_database

@@ -59,9 +59,6 @@ begin
         opened_count := opened_count + ops.open_runs(
             slots.venue, slots."interval", slots.closed_ats, at
         );
-        -- Most intervals have no new slot in most minutes; theirs need no lock and no count.
-        continue when cardinality(missing) = 0;
-        opened_count := opened_count + ops.open_runs(due.venue, due."interval", missing, at);
     end loop;
     return opened_count;
 end
