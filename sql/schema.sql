@@ -1713,6 +1713,7 @@ COMMENT ON COLUMN ops.log_lines.line_id IS 'The id of its row there.';
 CREATE FUNCTION ops.read_logs(wanted jsonb DEFAULT '{}'::jsonb) RETURNS SETOF ops.log_lines
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $_$
 -- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
 -- "level" (and above), "run_ids": […], "trader_ids": […], "symbols": […], "grep", "exclude": […]
