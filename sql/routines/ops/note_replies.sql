@@ -23,11 +23,20 @@ begin
     where answers.id = ticks.request_id
         -- The worker's table has no index but this one.
         and answers.created > at - interval '10 minutes'
+        -- After a crash the worker counts from 1 again.
+        and answers.created >= ticks.fired_at - interval '5 seconds'
         and ticks.request_id is not null
         and ticks.replied_at is null
         and ticks.fired_at > at - interval '10 minutes';
     get diagnostics noted_count = row_count;
     return noted_count;
+exception
+    -- What is only for reading must not keep a tick from its work.
+    when others then
+        perform ops.write_log(
+            'warn', 'replies_unread', jsonb_build_object('message', sqlerrm, 'code', sqlstate)
+        );
+        return 0;
 end
 $$;
 comment on function ops.note_replies(timestamptz) is

@@ -4,6 +4,8 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+-- Compiling a search takes longer than the search.
+set jit = off
 as $$
 -- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
 -- "level" (and above), "run_ids": […], "trader_ids": […], "symbols": […], "grep", "exclude": […]

@@ -49,8 +49,9 @@ STEPS = st.lists(
         st.tuples(st.just("write"), st.integers(0, 2)),
         st.tuples(st.just("commit"), st.integers(0, 2)),
         st.tuples(st.just("roll back"), st.integers(0, 2)),
-        st.tuples(st.just("read"), st.sampled_from([0, 3])),
+        st.tuples(st.just("read"), st.sampled_from([1, 3])),
     ),
+    min_size=20,
     max_size=60,
 )
 

@@ -249,3 +249,30 @@ async def test_empty_tick_is_a_no_op() -> None:
 async def test_unsigned_call_is_401() -> None:
     reply = await Bench().client.post("/trigger_executions", json={"runs": []})
     assert reply.status_code == 401
+
+
+async def test_line_says_who_started_a_slot_and_how_long_it_waited() -> None:
+    bench = Bench(window({"A": [1.0, 2.0]}))
+    await bench.statuses(tick_run(7), tick_run(8, shard=1))
+    await bench.log.flush()
+    (line,) = bench.database.logs
+    assert (line["event"], line["level"], line["run_id"]) == ("slot_started", "info", 7)
+    assert line["source"] == "trigger_executions"
+    waited_ms = line["fields"].pop("waited_ms")
+    assert 0 < waited_ms < 30_000
+    assert line["fields"] == {
+        "run_ids": [7, 8],
+        "interval": "1m",
+        "closed_at_ms": CLOSED_AT_MS,
+        "by": "tick",
+        "already_finished": False,
+    }
+
+
+async def test_frame_that_does_not_come_is_a_warning() -> None:
+    bench = Bench()
+    await bench.statuses(tick_run(7))
+    await bench.log.flush()
+    (line,) = bench.database.logs
+    assert (line["event"], line["level"], line["run_id"]) == ("frame_awaited", "warn", 7)
+    assert line["fields"]["waited_ms"] >= 20
