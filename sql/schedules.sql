@@ -12,5 +12,7 @@ from (
         ('watch_slots', '* * * * *', 'select ops.watch_slots();',
             'One warning for each slot that is missing or unfinished 90 s after its close.'),
         ('trim', '17 * * * *', 'call ops.trim();',
-            'Delete signals after 30 days; runs, logs and schedule history after 7.')
+            'Delete signals after 30 days; runs, logs and schedule history after 7.'),
+        ('count_usage', '*/10 * * * *', 'select ops.count_usage();',
+            'Count rows written, size and messages for ops.budget; trim what is old.')
 ) as page (name, schedule, command, description);

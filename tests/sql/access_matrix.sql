@@ -25,6 +25,7 @@ select ops.write_log('info', 'line_written');
 insert into ops.local_secrets (name, value) values ('a_secret', 'sixteen characters');
 insert into ops.runs (venue, "interval", closed_at, origin)
 values ('binance', '1m', tap.slot(9), 'live');
+select public.add_usage('[{"reporter": "functions-1", "totals": {"redis_commands": 1}}]');
 
 create temporary table relations as
 select

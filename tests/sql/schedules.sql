@@ -5,6 +5,7 @@ select plan(6);
 select results_eq(
     'select jobname::text collate "default", schedule, command from cron.job order by jobname',
     $$ values
+        ('count_usage', '*/10 * * * *', 'select ops.count_usage();'),
         ('rescue_runs', '* * * * *', 'select ops.rescue_runs();'),
         ('tick', '* * * * *', 'select ops.tick();'),
         ('trim', '17 * * * *', 'call ops.trim();'),
