@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import secrets
 import signal
 import sys
 import time
@@ -39,6 +40,7 @@ from shared.market.interval import Interval
 from shared.settings import CollectorSettings, load_settings
 from shared.store.frames import FrameStore, connect_redis
 from shared.store.meter import CommandMeter
+from shared.usage import Meter, UsageReport
 
 VENUE = "binance"
 FLUSH_TIMEOUT_S = 3.0
@@ -77,14 +79,17 @@ class Collector:
             connect_redis(
                 settings.upstash_redis_rest_url,
                 settings.upstash_redis_rest_token.get_secret_value(),
+                self.meter.traffic,
             ),
             self.meter,
         )
+        self.reporter = f"collector-{secrets.token_hex(8)}"
         self.poker = Poker(
             settings.functions_url,
             settings.function_secret.get_secret_value(),
             VENUE,
             lambda: int(wall_s()),
+            self._usage,
         )
         self.publisher = Publisher(
             self.store,
@@ -165,6 +170,14 @@ class Collector:
         if self.status.session is not None:
             self.status.session.note_published(interval, closed_at_ms)
         self.poker.poke(interval, closed_at_ms)
+
+    def _usage(self) -> UsageReport:
+        totals = {
+            Meter.REDIS_COMMANDS: float(self.meter.total),
+            Meter.REDIS_BYTES: float(self.meter.traffic.total),
+            Meter.COLLECTOR_SECONDS: round(time.monotonic() - self.meter.started_s, 3),
+        }
+        return UsageReport(reporter=self.reporter, totals=totals)
 
     def _record_rest(self, url: str, raw: bytes) -> None:
         if self.recorder is not None:

@@ -6,6 +6,7 @@ The only reader of the functions' settings and clocks.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from time import monotonic, time_ns
 
@@ -25,6 +26,7 @@ from functions.rule_requests import RuleReader
 from functions.save_trader.handler import SaveTrader
 from functions.tokens import TokenVerifier
 from functions.trigger_executions.handler import TriggerExecutions
+from functions.usage import FunctionUsage
 from shared.rules import RuleLimits
 from shared.settings import FunctionsSettings
 from shared.store.database import Database
@@ -51,15 +53,26 @@ class Application:
 
     def __init__(self, settings: FunctionsSettings) -> None:
         secret = settings.function_secret.get_secret_value()
+        meter = CommandMeter(monotonic())
         redis = connect_redis(
-            settings.upstash_redis_rest_url, settings.upstash_redis_rest_token.get_secret_value()
+            settings.upstash_redis_rest_url,
+            settings.upstash_redis_rest_token.get_secret_value(),
+            meter.traffic,
         )
         self.database = Database(
             settings.supabase_url, settings.supabase_secret_key.get_secret_value()
         )
         self.log = FunctionLog(self.database.write_logs, now_ms)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=CONNECTIONS_MAX))
-        windows = WindowCache(FrameStore(redis, CommandMeter(monotonic())))
+        self.usage = FunctionUsage(
+            self.database.add_usage,
+            monotonic,
+            reporter=f"functions-{secrets.token_hex(8)}",
+            redis=meter,
+            database=self.database.traffic,
+            every_s=settings.usage_report_s,
+        )
+        windows = WindowCache(FrameStore(redis, meter))
         limits = rule_limits(settings)
         tokens = TokenVerifier(
             settings.supabase_jwt_secret.get_secret_value(),
@@ -84,6 +97,7 @@ class Application:
             runs=self.database,
             windows=windows,
             execute=dispatcher,
+            relay_usage=self.usage.relay,
             finished=finished,
             log=self.log,
             secret=secret,
@@ -122,6 +136,7 @@ class Application:
                 ("POST", "backtest_rule"): BacktestRule(reader, self.log),
             },
             log=self.log,
+            usage=self.usage,
             dashboard_origin=settings.dashboard_origin,
         )
 

@@ -154,8 +154,9 @@ def test_routines_are_replaced_together_or_not_at_all(new_database: str, sql: Pa
 
 
 def test_without_pg_cron_the_page_is_kept_and_reported_missing(new_database: str) -> None:
-    assert apply_schedules(new_database) == 4
+    assert apply_schedules(new_database) == 5
     assert fetch(new_database, "select name from ops.schedules_drift() order by name") == [
+        ("count_usage",),
         ("rescue_runs",),
         ("tick",),
         ("trim",),
