@@ -22,7 +22,6 @@ import uvicorn
 import uvloop
 
 from collector.actions import CloserConfig
-from collector.budget import check_budget, plan_commands
 from collector.clock import VenueClock, wall_ms, wall_s
 from collector.malformed import MalformedLog
 from collector.metrics import build_app
@@ -33,6 +32,7 @@ from collector.session import Session, SessionConfig
 from collector.status import Status
 from collector.universe import UniverseRule
 from collector.venues.binance.rest import BinanceRest
+from shared.cost.commands import check_budget, plan_commands
 from shared.errors import ClosebellError, ConfigError, FeedRefused, StoreUnavailable
 from shared.logs import configure_logs
 from shared.market.frame import Feed

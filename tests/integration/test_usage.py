@@ -11,7 +11,9 @@ import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from typer.testing import CliRunner, Result
 
+from cli.main import app
 from shared.market.interval import MINUTE_MS, Interval
 from shared.signing import signed_headers
 from tests.account import Account
@@ -148,3 +150,28 @@ def test_budget_names_every_meter_with_its_share(cloud: Stack) -> None:
     expected = float(commands["used_today"]) * 24 * 30
     assert abs(float(commands["projected_month"]) / expected - 1) < 0.05
     assert abs(float(commands["share"]) / (expected / 500_000) - 1) < 0.05
+
+
+def test_cost_shows_what_is_counted(cloud: Stack) -> None:
+    def run(*words: str) -> Result:
+        environment = {"DATABASE_URL": cloud.dsn, "COLUMNS": "80"}
+        return CliRunner().invoke(app, ["cost", *words], env=environment)
+
+    shown = run()
+    assert shown.exit_code == 0, shown.output
+    assert "What is used" in shown.stdout
+    assert f"{used(cloud)['redis_commands']:,.0f}" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    document = json.loads(run("--json").stdout)
+    meters = {meter["meter"]: meter for meter in document["meters"]}
+    assert meters["redis_commands"]["used_today"] == used(cloud)["redis_commands"]
+    assert meters["collector_seconds"]["free_limit"] is None
+    assert document["usd_per_month"] > 0
+    # What a month of it costs depends on where the functions run.
+    fly, run_there = (
+        json.loads(run("--json", "--functions", host).stdout) for host in ("fly", "cloud-run")
+    )
+    assert {line["plan"] for line in run_there["lines"]} - {line["plan"] for line in fly["lines"]}
+
+    rows(cloud, "delete from ops.usage returning meter")
+    assert "Nothing is counted yet" in run().stdout
