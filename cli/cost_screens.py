@@ -29,6 +29,14 @@ _SERVICES = {
     "database": "Postgres, Realtime",
     "dashboard": "dashboard",
 }
+# Before ten minutes are counted there is no month to bill.
+NO_BILL: dict[str, Any] = {
+    "usd_per_month": None,
+    "arithmetic": "",
+    "lines": [],
+    "shares": [],
+    "breaks_first": None,
+}
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -46,7 +54,7 @@ def cost_document(budget: Sequence[Mapping[str, Any]], bill: Bill) -> dict[str, 
         }
         for row in budget
     ]
-    return {"meters": meters} | _bill_document(bill)
+    return {"meters": meters} | (_bill_document(bill) if _is_projected(budget) else NO_BILL)
 
 
 def plan_document(asked: Configuration, measured: Measured, bill: Bill) -> dict[str, Any]:
@@ -99,9 +107,10 @@ def show_cost(console: Console, budget: Sequence[Mapping[str, Any]], bill: Bill)
             *_free(share),
         )
     console.print(table)
-    _show_bill(console, bill)
-    if all(row["projected_month"] is None for row in budget if row["meter"] != "database_bytes"):
-        console.print("Less than ten minutes are counted: too few to project a month.")
+    if _is_projected(budget):
+        _show_bill(console, bill)
+    else:
+        console.print("Less than ten minutes are counted: too few to project a month and its cost.")
 
 
 def show_plan(console: Console, asked: Configuration, measured: Measured, bill: Bill) -> None:
@@ -136,6 +145,13 @@ def amount(meter: str, value: Any) -> str:
     if meter.endswith("_seconds"):
         return f"{number / 3600:,.1f} h"
     return f"{number:,.0f}"
+
+
+def _is_projected(budget: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether more than the database's size is known of a month."""
+    return any(
+        row["projected_month"] is not None for row in budget if row["meter"] != "database_bytes"
+    )
 
 
 def _table(*names: str) -> Table:

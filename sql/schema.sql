@@ -2294,9 +2294,9 @@ COMMENT ON COLUMN ops.budget.meter IS 'The meter.';
 
 COMMENT ON COLUMN ops.budget.unit IS 'Unit of the amounts: count, bytes, s.';
 
-COMMENT ON COLUMN ops.budget.used_today IS 'Amount since midnight UTC; of a level the newest. Null: never counted.';
+COMMENT ON COLUMN ops.budget.used_today IS 'Amount since midnight UTC; of a level the newest, null if it was never taken.';
 
-COMMENT ON COLUMN ops.budget.used_month IS 'Amount of this calendar month; of a level the newest. Null: never counted.';
+COMMENT ON COLUMN ops.budget.used_month IS 'Amount of this calendar month; of a level the newest. Null: nothing was counted.';
 
 COMMENT ON COLUMN ops.budget.projected_month IS 'A month of 30 days at the rate of the last seven, at least what this month has used; of a level its size in 30 days. Null: counted for less than ten minutes.';
 

@@ -159,9 +159,9 @@ comment on view ops.budget is
 comment on column ops.budget.meter is 'The meter.';
 comment on column ops.budget.unit is 'Unit of the amounts: count, bytes, s.';
 comment on column ops.budget.used_today is
-    'Amount since midnight UTC; of a level the newest. Null: never counted.';
+    'Amount since midnight UTC; of a level the newest, null if it was never taken.';
 comment on column ops.budget.used_month is
-    'Amount of this calendar month; of a level the newest. Null: never counted.';
+    'Amount of this calendar month; of a level the newest. Null: nothing was counted.';
 comment on column ops.budget.projected_month is
     'A month of 30 days at the rate of the last seven, at least what this month has used; of a'
     ' level its size in 30 days. Null: counted for less than ten minutes.';
