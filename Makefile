@@ -54,10 +54,11 @@ fmt: ## put the code into its format, write .env.example anew
 	ruff format .
 	$(PYTHON) -m local.env_example > .env.example
 
-docs: ## write docs/rules/functions.md and its pictures anew from the registry
+docs: ## write what is generated in docs/ anew: functions.md and its pictures, tables of cost.md
 	@local/install.sh check
 	uv sync --quiet --inexact --group docs
 	$(PYTHON) -m docs.rules.generate
+	$(PYTHON) -m docs.cost_table
 
 bench: ## measure what docs/performance.md shows; writes bench/results.json
 	@local/install.sh test

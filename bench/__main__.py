@@ -24,7 +24,7 @@ def main(names: list[str]) -> int:
         for name in names[1:] or run.PARTS:
             _measure(name, run.PARTS[name].measure, run.PARTS[name].replaces)
         return 0
-    from bench import control_room, ingest, latency, logs, memory, redis_write
+    from bench import control_room, cost, ingest, latency, logs, memory, redis_write
 
     known = {
         "redis_write": redis_write.measure,
@@ -33,6 +33,7 @@ def main(names: list[str]) -> int:
         "latency": latency.measure,
         "control_room": control_room.measure,
         "logs": logs.measure,
+        "cost": cost.measure,
     }
     if not _are_known(names, known):
         return 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from cli.backup import backup, restore
+from cli.cost import app as cost_app
 from cli.incidents import app as incidents_app
 from cli.logs import logs
 from cli.rules import app as rules_app
@@ -32,6 +33,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(import_app, name="import")
 app.command()(backup)
 app.command()(restore)
+app.add_typer(cost_app, name="cost")
 
 
 def _show_version(asked: bool) -> None:

@@ -97,6 +97,9 @@ class StatusMetrics:
         session = status.session
         closer = session.closer if session else None
         yield _counter("redis_commands", "command", status.meter.commands)
+        traffic = status.meter.traffic
+        bytes_by_direction = {"sent": traffic.bytes_sent, "received": traffic.bytes_received}
+        yield _counter("redis_bytes", "direction", bytes_by_direction)
         yield _counter("malformed", "kind", status.malformed.counts)
         yield _counter("pokes", "outcome", status.poker.counts)
         lines = status.sender.counts

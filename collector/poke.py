@@ -1,5 +1,6 @@
 """Tells the functions that a frame is there, so that no signal waits for the next cron tick.
 
+Each poke carries what the collector has used since its start; it has no other way to Postgres.
 Edge. Fire and forget, bounded: a poke that fails, or finds the queue full, is counted and left to
 the tick, which finds the same slot. It never holds up the feed. One poke a published frame.
 """
@@ -16,6 +17,7 @@ import structlog
 
 from shared.market.interval import Interval
 from shared.signing import signed_headers
+from shared.usage import UsageReport
 
 TIMEOUT = httpx.Timeout(10.0)
 QUEUE_MAX = 64
@@ -28,13 +30,19 @@ class Poker:
     """Sends `POST {functions_url}/trigger_executions`. `counts`: sent, failed, skipped."""
 
     def __init__(
-        self, functions_url: str, secret: str, venue: str, now_s: Callable[[], int]
+        self,
+        functions_url: str,
+        secret: str,
+        venue: str,
+        now_s: Callable[[], int],
+        usage: Callable[[], UsageReport],
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._url = f"{functions_url.rstrip('/')}/trigger_executions"
         self._secret = secret
         self._venue = venue
         self._now_s = now_s
+        self._usage = usage
         self._http = httpx.AsyncClient(timeout=TIMEOUT)
         self._queue: asyncio.Queue[tuple[Interval, int]] = asyncio.Queue(QUEUE_MAX)
 
@@ -60,7 +68,12 @@ class Poker:
         while True:
             interval, closed_at_ms = await self._queue.get()
             body = msgspec.json.encode(
-                {"venue": self._venue, "interval": interval, "closed_at_ms": closed_at_ms}
+                {
+                    "venue": self._venue,
+                    "interval": interval,
+                    "closed_at_ms": closed_at_ms,
+                    "usage": self._usage(),
+                }
             )
             headers = signed_headers(self._secret, self._now_s(), body)
             try:

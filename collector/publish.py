@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import structlog
 
-from collector.budget import TRIM_SLACK
+from shared.cost.commands import TRIM_SLACK
 from shared.errors import StoreUnavailable
 from shared.market.frame import Feed, Frame
 from shared.market.interval import Interval

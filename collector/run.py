@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import secrets
 import signal
 import sys
 import time
@@ -22,7 +23,6 @@ import uvloop
 
 from collector import VERSION
 from collector.actions import CloserConfig
-from collector.budget import check_budget, plan_commands
 from collector.clock import VenueClock, wall_ms, wall_s
 from collector.log_sender import LogSender
 from collector.malformed import MalformedLog
@@ -34,6 +34,7 @@ from collector.session import Session, SessionConfig
 from collector.status import Status
 from collector.universe import UniverseRule
 from collector.venues.binance.rest import BinanceRest
+from shared.cost.commands import check_budget, plan_commands
 from shared.crash_reports import start_crash_reports
 from shared.errors import ClosebellError, ConfigError, FeedRefused, StoreUnavailable
 from shared.hidden import remember_secrets
@@ -43,6 +44,7 @@ from shared.market.interval import Interval
 from shared.settings import CollectorSettings, load_settings
 from shared.store.frames import FrameStore, connect_redis
 from shared.store.meter import CommandMeter
+from shared.usage import Meter, UsageReport
 
 VENUE = "binance"
 FLUSH_TIMEOUT_S = 3.0
@@ -85,14 +87,17 @@ class Collector:
             connect_redis(
                 settings.upstash_redis_rest_url,
                 settings.upstash_redis_rest_token.get_secret_value(),
+                self.meter.traffic,
             ),
             self.meter,
         )
+        self.reporter = f"collector-{secrets.token_hex(8)}"
         self.poker = Poker(
             settings.functions_url,
             settings.function_secret.get_secret_value(),
             VENUE,
             lambda: int(wall_s()),
+            self._usage,
         )
         self.publisher = Publisher(
             self.store,
@@ -175,6 +180,14 @@ class Collector:
         if self.status.session is not None:
             self.status.session.note_published(interval, closed_at_ms)
         self.poker.poke(interval, closed_at_ms)
+
+    def _usage(self) -> UsageReport:
+        totals = {
+            Meter.REDIS_COMMANDS: float(self.meter.total),
+            Meter.REDIS_BYTES: float(self.meter.traffic.total),
+            Meter.COLLECTOR_SECONDS: round(time.monotonic() - self.meter.started_s, 3),
+        }
+        return UsageReport(reporter=self.reporter, totals=totals)
 
     def _record_rest(self, url: str, raw: bytes) -> None:
         if self.recorder is not None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from collector.budget import CommandBudget
 from collector.clock import VenueClock
 from collector.log_sender import LogSender
 from collector.malformed import MalformedLog
@@ -18,6 +17,7 @@ from collector.poke import Poker
 from collector.publish import Publisher
 from collector.session import Session
 from collector.venues.binance.rest import BinanceRest
+from shared.cost.commands import CommandBudget
 from shared.market.frame import Feed
 from shared.market.interval import MINUTE_MS, Interval
 from shared.store.meter import MONTH_S, CommandMeter

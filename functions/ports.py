@@ -13,6 +13,7 @@ import msgspec
 from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.runs import Claim, Emitted, OpenedRun, Outcome, RunStatus
+from shared.usage import UsageReport
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,3 +124,9 @@ class Unmeasured:
     def finished_run(
         self, outcome: Outcome, emitted: Emitted, stats: Mapping[str, float]
     ) -> None: ...
+
+
+class Relay(Protocol):
+    """Takes what another process has used, to be stored beside our own; see usage.py."""
+
+    def __call__(self, report: UsageReport, /) -> None: ...

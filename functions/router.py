@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from functions.edge import reply_error, reply_json, status_of
 from functions.function_log import FunctionLog
+from functions.usage import FunctionUsage
 from shared.errors import ClosebellError, NotFound
 
 # The hosted gateway keeps this prefix, the local one and a bare function have none.
@@ -37,15 +38,26 @@ class Router:
         routes: Mapping[tuple[str, str], Handler],
         *,
         log: FunctionLog,
+        usage: FunctionUsage | None = None,
         dashboard_origin: str = "",
     ) -> None:
         self._routes = routes
         self._log = log
+        self._usage = usage
         self._dashboard_origin = dashboard_origin.rstrip("/")
 
     async def __call__(self, request: Request) -> Response:
-        """Return the reply; never raises."""
+        """Return the reply; never raises. Every request is counted but those for /health."""
         name = function_name(request.url.path)
+        if self._usage is None or name == "health":
+            return await self._answer(request, name)
+        with self._usage.request():
+            response = await self._answer(request, name)
+        if isinstance(response, StreamingResponse):
+            response.body_iterator = self._usage.stream(response.body_iterator)
+        return response
+
+    async def _answer(self, request: Request, name: str) -> Response:
         # The path is the caller's; only what is ours may be repeated to a log.
         structlog.contextvars.bind_contextvars(function=name if self._methods(name) else "unknown")
         try:

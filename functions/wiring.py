@@ -6,6 +6,7 @@ The only reader of the functions' settings and clocks.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from time import monotonic, time_ns
 
@@ -27,6 +28,7 @@ from functions.rule_requests import RuleReader
 from functions.save_trader.handler import SaveTrader
 from functions.tokens import TokenVerifier
 from functions.trigger_executions.handler import TriggerExecutions
+from functions.usage import FunctionUsage
 from functions.write_logs.handler import WriteLogs
 from shared.rules import RuleLimits
 from shared.settings import FunctionsSettings
@@ -57,13 +59,23 @@ class Application:
         meter = CommandMeter(monotonic())
         self.measures = Measures()
         redis = connect_redis(
-            settings.upstash_redis_rest_url, settings.upstash_redis_rest_token.get_secret_value()
+            settings.upstash_redis_rest_url,
+            settings.upstash_redis_rest_token.get_secret_value(),
+            meter.traffic,
         )
         self.database = Database(
             settings.supabase_url, settings.supabase_secret_key.get_secret_value()
         )
         self.log = FunctionLog(self.database.write_logs, now_ms)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=CONNECTIONS_MAX))
+        self.usage = FunctionUsage(
+            self.database.add_usage,
+            monotonic,
+            reporter=f"functions-{secrets.token_hex(8)}",
+            redis=meter,
+            database=self.database.traffic,
+            every_s=settings.usage_report_s,
+        )
         windows = WindowCache(FrameStore(redis, meter))
         limits = rule_limits(settings)
         tokens = TokenVerifier(
@@ -90,6 +102,7 @@ class Application:
             runs=self.database,
             windows=windows,
             execute=dispatcher,
+            relay_usage=self.usage.relay,
             finished=finished,
             log=self.log,
             secret=secret,
@@ -122,7 +135,10 @@ class Application:
         )
         self.measures.watch(
             redis_commands=lambda: meter.commands,
-            redis_bytes=dict,
+            redis_bytes=lambda: {
+                "sent": meter.traffic.bytes_sent,
+                "received": meter.traffic.bytes_received,
+            },
             window_loads=lambda: windows.loads,
             rate_limited=lambda: {
                 "saves": saves.refused_count,
@@ -150,6 +166,7 @@ class Application:
                 ),
             },
             log=self.log,
+            usage=self.usage,
             dashboard_origin=settings.dashboard_origin,
         )
         self.router = self.measures.router(router)

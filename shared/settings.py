@@ -112,6 +112,9 @@ class FunctionsSettings(StoreSettings):
     request_timeout_s: float = Field(
         25.0, gt=0, le=60, description="time a request may take in all, in seconds"
     )
+    usage_report_s: float = Field(
+        60.0, ge=1, le=3600, description="what was used is reported at most this often, in seconds"
+    )
     # What one rule may ask for; the defaults are those of shared.rules.RuleLimits.
     rule_text_characters_max: int = Field(
         2_000, ge=1, le=20_000, description="characters of a rule"

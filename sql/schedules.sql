@@ -15,6 +15,8 @@ select * from ops.apply((
             ('watch', '* * * * *', 'skip', 'select ops.watch();',
                 'Raise and close incidents; ping the dead-man URL while all is well.'),
             ('trim', '17 * * * *', 'skip', 'call ops.trim();',
-                'Delete signals after 30 days; runs, logs and schedule history after 7.')
+                'Delete signals after 30 days; runs, logs and schedule history after 7.'),
+            ('count_usage', '*/10 * * * *', 'skip', 'select ops.count_usage();',
+                'Count rows written, size and messages for ops.budget; trim what is old.')
     ) as page (name, timing, overlap, command, description)
 ));

@@ -866,6 +866,57 @@ $$;
 
 COMMENT ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean, is_enabled boolean) IS 'Refuse with PT403 what would exceed the quota of the user''s tier.';
 
+CREATE FUNCTION ops.check_usage(reports jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+-- Refuse, with PT400, reports that are not as documented (see public.add_usage).
+declare
+    wrong text;
+begin
+    if jsonb_array_length(reports) > 20 then
+        raise sqlstate 'PT400' using
+            message = format('expected at most 20 reports, was %s', jsonb_array_length(reports)),
+            hint = 'rows';
+    end if;
+    select left(item::text, 200)
+    into wrong
+    from jsonb_array_elements(reports) as item
+    where not coalesce(
+        item ->> 'reporter' ~ '^(collector|functions)-[a-z0-9-]{1,50}$'
+        and jsonb_typeof(item -> 'totals') = 'object',
+        false
+    )
+    limit 1;
+    if wrong is not null then
+        raise sqlstate 'PT400' using
+            message = format('expected {"reporter": "functions-…", "totals": {…}}, was %s', wrong),
+            hint = 'rows';
+    end if;
+    select left(format('%s: %s', entry.key, entry.value), 200)
+    into wrong
+    from jsonb_array_elements(reports) as item
+    cross join lateral jsonb_each(item -> 'totals') as entry
+    where not exists (select from ops.meters where meter = entry.key and not is_level)
+        or jsonb_typeof(entry.value) <> 'number'
+        or case
+            when jsonb_typeof(entry.value) = 'number'
+            then (entry.value #>> '{}')::numeric not between 0 and 1e15
+        end
+    limit 1;
+    if wrong is not null then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected a meter of ops.meters that adds up, with an amount of 0 to 1e15, was %s',
+                wrong
+            ),
+            hint = 'rows';
+    end if;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.check_usage(reports jsonb) IS 'Refuse reports of usage that name no meter, or no amount, or are too many (PT400).';
+
 CREATE FUNCTION ops.close_dead_runs() RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1005,6 +1056,87 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.count_lines(stored integer, bytes bigint, sampled integer, dropped integer) IS 'Add to today''s counts of log lines, without waiting for other writers.';
+
+CREATE FUNCTION ops.count_usage() RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+-- Every ten minutes: count what Postgres alone can see (rows written, its size, messages sent)
+-- and forget what is past its retention. The first call only remembers where to begin.
+-- Returns the amounts added, by meter.
+declare
+    today date := (now() at time zone 'UTC')::date;
+    -- What began a minute ago is committed by now.
+    until timestamptz := now() - interval '1 minute';
+    known jsonb;
+    rows_total numeric;
+    messages_count bigint := 0;
+    messages_bytes bigint := 0;
+    added jsonb := jsonb_build_object();
+begin
+    insert into ops.usage_reporters (reporter)
+    values ('postgres')
+    on conflict do nothing;
+    select usage_reporters.totals
+    into known
+    from ops.usage_reporters
+    where usage_reporters.reporter = 'postgres'
+    for update;
+
+    select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)
+    into rows_total
+    from pg_catalog.pg_stat_user_tables
+    where schemaname in ('public', 'ops');
+    if known ? 'until' then
+        added := jsonb_build_object(
+            'database_rows',
+            -- Smaller than before: the statistics were reset and count from nothing.
+            case
+                when rows_total >= (known ->> 'database_rows')::numeric
+                then rows_total - (known ->> 'database_rows')::numeric
+                else rows_total
+            end
+        );
+        if to_regclass('realtime.messages') is not null then
+            execute
+                'select count(*), coalesce(sum(octet_length(payload::text)), 0)'
+                ' from realtime.messages'
+                ' where extension = ''broadcast'' and inserted_at >= $1 and inserted_at < $2'
+            into messages_count, messages_bytes
+            using (known ->> 'until')::timestamptz, until;
+            -- One sent and, to one open dashboard of the user, one received.
+            added := added || jsonb_build_object(
+                'realtime_messages', 2 * messages_count, 'egress_bytes', messages_bytes
+            );
+        end if;
+    end if;
+
+    insert into ops.usage (meter, day, amount)
+    select entry.key, today, entry.value::numeric
+    from jsonb_each_text(added) as entry
+    order by entry.key
+    on conflict (meter, day) do update
+    set amount = usage.amount + excluded.amount;
+    insert into ops.usage (meter, day, amount)
+    values ('database_bytes', today, pg_database_size(current_database()))
+    on conflict (meter, day) do update
+    set amount = excluded.amount;
+
+    update ops.usage_reporters
+    set
+        totals = jsonb_build_object('database_rows', rows_total, 'until', until),
+        reported_at = now()
+    where usage_reporters.reporter = 'postgres';
+    delete from ops.usage
+    where usage.day < today - ops.setting('usage_retention_days')::integer;
+    -- One that is silent for a week has ended; should it come back, its total counts once more.
+    delete from ops.usage_reporters
+    where usage_reporters.reported_at < now() - interval '7 days';
+    return added;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.count_usage() IS 'Scheduled every ten minutes: count rows written, size and messages; trim what is old.';
 
 CREATE FUNCTION ops.create_profile() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2945,6 +3077,20 @@ $$;
 
 COMMENT ON FUNCTION ops.list_traders(venue text, "interval" text, shard integer, shard_count integer, trader_id bigint) IS 'Enabled traders of a shard, or the one named, as claim_run hands them out.';
 
+CREATE FUNCTION ops.list_usage(reports jsonb) RETURNS TABLE(reporter text, meter text, total numeric)
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    select
+        item ->> 'reporter',
+        entry.key,
+        (entry.value #>> '{}')::numeric
+    from jsonb_array_elements(reports) as item
+    cross join lateral jsonb_each(item -> 'totals') as entry;
+$$;
+
+COMMENT ON FUNCTION ops.list_usage(reports jsonb) IS 'The reports of add_usage as rows: reporter, meter, amount since the start of the process.';
+
 CREATE FUNCTION ops.lock_claimed_run(run_id bigint, claim_token uuid) RETURNS ops.runs
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3372,11 +3518,20 @@ begin
     where answers.id = ticks.request_id
         -- The worker's table has no index but this one.
         and answers.created > at - interval '10 minutes'
+        -- After a crash the worker counts from 1 again.
+        and answers.created >= ticks.fired_at - interval '5 seconds'
         and ticks.request_id is not null
         and ticks.replied_at is null
         and ticks.fired_at > at - interval '10 minutes';
     get diagnostics noted_count = row_count;
     return noted_count;
+exception
+    -- What is only for reading must not keep a tick from its work.
+    when others then
+        perform ops.write_log(
+            'warn', 'replies_unread', jsonb_build_object('message', sqlerrm, 'code', sqlstate)
+        );
+        return 0;
 end
 $_$;
 
@@ -3981,6 +4136,7 @@ COMMENT ON COLUMN ops.log_lines.line_id IS 'The id of its row there.';
 CREATE FUNCTION ops.read_logs(wanted jsonb DEFAULT '{}'::jsonb) RETURNS SETOF ops.log_lines
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $_$
 -- Return lines of ops.log_lines. `wanted`, all optional: {"sources": […], "since", "until",
 -- "level" (and above), "run_ids": […], "trader_ids": […], "symbols": […], "grep", "exclude": […]
@@ -4973,6 +5129,22 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
+    delete from ops.ticks
+    where ticks.id in (
+        select oldest.id
+        from ops.ticks as oldest
+        where oldest.fired_at < logs_before
+        order by oldest.fired_at
+        limit rows_max
+    );
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
+    delete from ops.log_days
+    where log_days.day < logs_before::date;
+    get diagnostics batch_count = row_count;
+    deleted_count := deleted_count + batch_count;
+
     delete from ops.runs
     where runs.id in (
         select oldest.id
@@ -5012,17 +5184,6 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
-    delete from ops.ticks
-    where ticks.id in (
-        select oldest.id
-        from ops.ticks as oldest
-        where oldest.fired_at < logs_before
-        order by oldest.fired_at
-        limit rows_max
-    );
-    get diagnostics batch_count = row_count;
-    deleted_count := deleted_count + batch_count;
-
     delete from ops.incidents
     where incidents.id in (
         select oldest.id
@@ -5047,11 +5208,6 @@ begin
         ) as oldest
         where oldest.at < audit_before
     );
-    get diagnostics batch_count = row_count;
-    deleted_count := deleted_count + batch_count;
-
-    delete from ops.log_days
-    where log_days.day < logs_before::date;
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
@@ -5256,6 +5412,87 @@ end
 $$;
 
 COMMENT ON FUNCTION public.acknowledge_incident(id bigint, note text) IS 'Operators only. Take an open incident in hand, with a note. PT403, PT404, PT409, PT400.';
+
+CREATE FUNCTION public.add_usage(rows jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+-- Take what processes have used since their start: [{"reporter", "totals": {meter: amount}}], at
+-- most 20; returns {"reporters"}. The difference to the last report of each is added to today,
+-- so the same report again adds nothing and the next one makes up for one that was lost. What a
+-- process used after its last report is lost with it.
+declare
+    given jsonb := ops.unwrap_json(rows, 'rows', 'array');
+    today date := (now() at time zone 'UTC')::date;
+    reporters_max constant integer := 10000;
+begin
+    perform ops.check_usage(given);
+    if (select count(*) from ops.usage_reporters) >= reporters_max
+        and exists (
+            select
+            from jsonb_array_elements(given) as item
+            where item ->> 'reporter' not in (select reporter from ops.usage_reporters)
+        )
+    then
+        raise sqlstate 'PT429' using
+            message = format('expected at most %s reporters in a week', reporters_max),
+            hint = 'processes are started all the time: look at the host''s log';
+    end if;
+
+    -- Rows are locked in the order of their names, here and below, so that no two calls wait for
+    -- each other.
+    insert into ops.usage_reporters (reporter)
+    select distinct item ->> 'reporter'
+    from jsonb_array_elements(given) as item
+    order by 1
+    on conflict do nothing;
+    perform
+    from ops.usage_reporters
+    where reporter in (select item ->> 'reporter' from jsonb_array_elements(given) as item)
+    order by reporter
+    for update;
+
+    insert into ops.usage (meter, day, amount)
+    select
+        added.meter,
+        today,
+        sum(added.amount)
+    from (
+        select
+            sent.meter,
+            max(sent.total) - coalesce((reporters.totals ->> sent.meter)::numeric, 0) as amount
+        from ops.list_usage(given) as sent
+        inner join ops.usage_reporters as reporters on reporters.reporter = sent.reporter
+        group by sent.meter, reporters.reporter, reporters.totals
+    ) as added
+    where added.amount > 0
+    group by added.meter
+    order by added.meter
+    on conflict (meter, day) do update
+    set amount = usage.amount + excluded.amount;
+
+    update ops.usage_reporters
+    set
+        totals = usage_reporters.totals || newest.totals,
+        reported_at = now()
+    from (
+        select
+            sent.reporter,
+            jsonb_object_agg(
+                sent.meter,
+                greatest(sent.total, coalesce((reporters.totals ->> sent.meter)::numeric, 0))
+                order by sent.total
+            ) as totals
+        from ops.list_usage(given) as sent
+        inner join ops.usage_reporters as reporters on reporters.reporter = sent.reporter
+        group by sent.reporter
+    ) as newest
+    where usage_reporters.reporter = newest.reporter;
+    return jsonb_build_object('reporters', jsonb_array_length(given));
+end
+$$;
+
+COMMENT ON FUNCTION public.add_usage(rows jsonb) IS 'Service only. Add what processes used since their last report; returns {"reporters"}.';
 
 CREATE FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_revision bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5858,6 +6095,35 @@ ALTER TABLE ops.backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE VIEW ops.budget AS
+SELECT
+    NULL::text AS meter,
+    NULL::text AS unit,
+    NULL::numeric AS used_today,
+    NULL::numeric AS used_month,
+    NULL::numeric AS projected_month,
+    NULL::numeric AS free_limit,
+    NULL::numeric AS share,
+    NULL::timestamp with time zone AS since;
+
+COMMENT ON VIEW ops.budget IS 'Each meter against what is free: the watchdog raises budget_exceeded where share > 1.';
+
+COMMENT ON COLUMN ops.budget.meter IS 'The meter.';
+
+COMMENT ON COLUMN ops.budget.unit IS 'Unit of the amounts: count, bytes, s.';
+
+COMMENT ON COLUMN ops.budget.used_today IS 'Amount since midnight UTC; of a level the newest, null if it was never taken.';
+
+COMMENT ON COLUMN ops.budget.used_month IS 'Amount of this calendar month; of a level the newest. Null: nothing was counted.';
+
+COMMENT ON COLUMN ops.budget.projected_month IS 'A month of 30 days at the rate of the last seven, at least what this month has used; of a level its size in 30 days. Null: counted for less than ten minutes.';
+
+COMMENT ON COLUMN ops.budget.free_limit IS 'What is free a month, see ops.meters; null: no limit.';
+
+COMMENT ON COLUMN ops.budget.share IS 'projected_month / free_limit; null where one is missing.';
+
+COMMENT ON COLUMN ops.budget.since IS 'Start of what the rate is taken from, UTC.';
+
 CREATE TABLE public.traders (
     id bigint NOT NULL,
     user_id uuid NOT NULL,
@@ -6042,6 +6308,29 @@ ALTER TABLE ops.log_days ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE ops.meters (
+    meter text NOT NULL,
+    unit text NOT NULL,
+    is_level boolean DEFAULT false NOT NULL,
+    free_limit numeric,
+    description text NOT NULL,
+    CONSTRAINT meters_free_limit_is_positive CHECK (((free_limit > (0)::numeric) AND (free_limit < '1000000000000000000'::numeric))),
+    CONSTRAINT meters_meter_is_a_word CHECK ((meter ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT meters_unit_is_known CHECK ((unit = ANY (ARRAY['count'::text, 'bytes'::text, 's'::text])))
+);
+
+COMMENT ON TABLE ops.meters IS 'What is counted. A limit is changed by: update ops.meters set free_limit = … where meter = ….';
+
+COMMENT ON COLUMN ops.meters.meter IS 'Word by which reporters and readers name it.';
+
+COMMENT ON COLUMN ops.meters.unit IS 'count, bytes, s (seconds).';
+
+COMMENT ON COLUMN ops.meters.is_level IS 'Whether its amount is a size at a moment (the newest of a day stays); else it adds up.';
+
+COMMENT ON COLUMN ops.meters.free_limit IS 'What a month (a level: any moment) may use before it costs, in `unit`; null: nothing is free, or nothing is charged.';
+
+COMMENT ON COLUMN ops.meters.description IS 'What counts, and whose limit it is.';
 
 CREATE TABLE ops.outbox (
     id bigint NOT NULL,
@@ -6391,6 +6680,41 @@ COMMENT ON COLUMN ops.traders_revision.revision IS 'Counts the changes, from 1.'
 
 COMMENT ON COLUMN ops.traders_revision.changed_at IS 'When it changed last, UTC.';
 
+CREATE TABLE ops.usage (
+    meter text NOT NULL,
+    day date NOT NULL,
+    amount numeric NOT NULL,
+    first_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT usage_amount_is_not_negative CHECK (((amount >= (0)::numeric) AND (amount < '1000000000000000000'::numeric)))
+);
+
+COMMENT ON TABLE ops.usage IS 'What was used, by day (UTC) and meter; at most one row of each. Kept usage_retention_days.';
+
+COMMENT ON COLUMN ops.usage.meter IS 'The meter.';
+
+COMMENT ON COLUMN ops.usage.day IS 'The day it was reported, UTC: up to a minute after its use.';
+
+COMMENT ON COLUMN ops.usage.amount IS 'The sum of the day, or the newest level, in meters.unit.';
+
+COMMENT ON COLUMN ops.usage.first_at IS 'When the first amount of the day came, UTC.';
+
+CREATE TABLE ops.usage_reporters (
+    reporter text NOT NULL,
+    totals jsonb DEFAULT '{}'::jsonb NOT NULL,
+    reported_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT usage_reporters_reporter_is_a_word CHECK ((reporter ~ '^[a-z][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT usage_reporters_totals_is_bounded CHECK ((pg_column_size(totals) <= 2000)),
+    CONSTRAINT usage_reporters_totals_is_object CHECK ((jsonb_typeof(totals) = 'object'::text))
+);
+
+COMMENT ON TABLE ops.usage_reporters IS 'How far each process is counted. It reports what it used since its start; the difference to what is here is added, so that a report that is lost, repeated or late does no harm.';
+
+COMMENT ON COLUMN ops.usage_reporters.reporter IS 'The process: its part and a random word.';
+
+COMMENT ON COLUMN ops.usage_reporters.totals IS 'Meter → amount since the start of the process.';
+
+COMMENT ON COLUMN ops.usage_reporters.reported_at IS 'When it reported last, UTC.';
+
 CREATE TABLE ops.watch_state (
     is_only boolean NOT NULL,
     watched_at timestamp with time zone NOT NULL,
@@ -6659,6 +6983,9 @@ ALTER TABLE ONLY ops.local_secrets
 ALTER TABLE ONLY ops.log_days
     ADD CONSTRAINT log_days_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops.meters
+    ADD CONSTRAINT meters_pkey PRIMARY KEY (meter);
+
 ALTER TABLE ONLY ops.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
@@ -6691,6 +7018,12 @@ ALTER TABLE ONLY ops.timetable
 
 ALTER TABLE ONLY ops.traders_revision
     ADD CONSTRAINT traders_revision_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY ops.usage
+    ADD CONSTRAINT usage_pkey PRIMARY KEY (meter, day);
+
+ALTER TABLE ONLY ops.usage_reporters
+    ADD CONSTRAINT usage_reporters_pkey PRIMARY KEY (reporter);
 
 ALTER TABLE ONLY ops.watch_state
     ADD CONSTRAINT watch_state_pkey PRIMARY KEY (is_only);
@@ -6762,6 +7095,8 @@ CREATE INDEX ticks_fired_at_idx ON ops.ticks USING btree (fired_at);
 
 CREATE INDEX ticks_unanswered_idx ON ops.ticks USING btree (request_id) WHERE ((request_id IS NOT NULL) AND (replied_at IS NULL));
 
+CREATE INDEX usage_reporters_reported_at_idx ON ops.usage_reporters USING btree (reported_at);
+
 CREATE INDEX profiles_tier_id_idx ON public.profiles USING btree (tier_id);
 
 CREATE INDEX signal_overflows_closed_at_idx ON public.signal_overflows USING btree (closed_at);
@@ -6779,6 +7114,65 @@ CREATE INDEX traders_enabled_venue_interval_idx ON public.traders USING btree (v
 CREATE INDEX traders_failing_idx ON public.traders USING btree (venue, "interval") WHERE (error_count > 0);
 
 CREATE INDEX traders_user_id_created_at_idx ON public.traders USING btree (user_id, created_at, id);
+
+CREATE OR REPLACE VIEW ops.budget WITH (security_invoker='true') AS
+ WITH clock AS (
+         SELECT now() AS at,
+            ((now() AT TIME ZONE 'UTC'::text))::date AS today
+        ), used AS (
+         SELECT meters.meter,
+            meters.unit,
+            meters.is_level,
+            meters.free_limit,
+            min(usage.first_at) FILTER (WHERE (usage.day > (clock.today - 7))) AS since,
+            sum(usage.amount) FILTER (WHERE (usage.day > (clock.today - 7))) AS used_in_week,
+            sum(usage.amount) FILTER (WHERE (usage.day >= date_trunc('month'::text, (clock.today)::timestamp with time zone))) AS used_month,
+            COALESCE(sum(usage.amount) FILTER (WHERE (usage.day = clock.today)), (0)::numeric) AS used_today,
+            (array_agg(usage.amount ORDER BY usage.day DESC))[1] AS newest,
+            max(usage.day) AS newest_day,
+            (array_agg(usage.amount ORDER BY usage.day) FILTER (WHERE (usage.day > (clock.today - 7))))[1] AS oldest,
+            min(usage.day) FILTER (WHERE (usage.day > (clock.today - 7))) AS oldest_day,
+            clock.at
+           FROM ((ops.meters
+             CROSS JOIN clock)
+             LEFT JOIN ops.usage ON (((usage.meter = meters.meter) AND (usage.day <= clock.today))))
+          GROUP BY meters.meter, clock.at
+        ), projected AS (
+         SELECT used.meter,
+            used.unit,
+            used.is_level,
+            used.free_limit,
+            used.since,
+            used.used_in_week,
+            used.used_month,
+            used.used_today,
+            used.newest,
+            used.newest_day,
+            used.oldest,
+            used.oldest_day,
+            used.at,
+                CASE
+                    WHEN used.is_level THEN (used.newest + (((30)::numeric * GREATEST((used.newest - used.oldest), (0)::numeric)) / (NULLIF(GREATEST((used.newest_day - used.oldest_day), 1), 0))::numeric))
+                    WHEN ((used.at - used.since) >= '00:10:00'::interval) THEN GREATEST(used.used_month, (((used.used_in_week * (30)::numeric) * (86400)::numeric) / EXTRACT(epoch FROM (used.at - used.since))))
+                    ELSE NULL::numeric
+                END AS projected_month
+           FROM used
+        )
+ SELECT projected.meter,
+    projected.unit,
+        CASE
+            WHEN projected.is_level THEN projected.newest
+            ELSE projected.used_today
+        END AS used_today,
+        CASE
+            WHEN projected.is_level THEN projected.newest
+            ELSE projected.used_month
+        END AS used_month,
+    projected.projected_month,
+    projected.free_limit,
+    (projected.projected_month / projected.free_limit) AS share,
+    projected.since
+   FROM projected;
 
 CREATE TRIGGER failure_is_logged_at_insert AFTER INSERT ON ops.schedule_runs FOR EACH ROW WHEN ((new.status = 'failed'::text)) EXECUTE FUNCTION ops.log_schedule_failure();
 
@@ -6828,6 +7222,9 @@ ALTER TABLE ONLY ops.run_errors
 ALTER TABLE ONLY ops.runs
     ADD CONSTRAINT runs_trader_id_fkey FOREIGN KEY (trader_id) REFERENCES public.traders(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY ops.usage
+    ADD CONSTRAINT usage_meter_fkey FOREIGN KEY (meter) REFERENCES ops.meters(meter) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_tier_id_fkey FOREIGN KEY (tier_id) REFERENCES public.tiers(id);
 
@@ -6858,6 +7255,8 @@ ALTER TABLE ops.local_secrets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.log_days ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.meters ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.outbox ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.run_errors ENABLE ROW LEVEL SECURITY;
@@ -6873,6 +7272,10 @@ ALTER TABLE ops.ticks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.timetable ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.traders_revision ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.usage ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.usage_reporters ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.watch_state ENABLE ROW LEVEL SECURITY;
 
@@ -6950,6 +7353,8 @@ REVOKE ALL ON FUNCTION ops.check_trader_fields(trader jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.check_trader_quota(user_id uuid, is_inserted boolean, is_enabled boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops.check_usage(reports jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops.close_dead_runs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.close_incident(id bigint, note text, who text) FROM PUBLIC;
@@ -6957,6 +7362,8 @@ REVOKE ALL ON FUNCTION ops.close_incident(id bigint, note text, who text) FROM P
 REVOKE ALL ON FUNCTION ops.close_quiet_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.count_lines(stored integer, bytes bigint, sampled integer, dropped integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.count_usage() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
@@ -7051,6 +7458,8 @@ REVOKE ALL ON FUNCTION ops.list_schedules() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.list_slots("interval" text, since timestamp with time zone, only_unwell boolean, slots_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.list_traders(venue text, "interval" text, shard integer, shard_count integer, trader_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.list_usage(reports jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.lock_claimed_run(run_id bigint, claim_token uuid) FROM PUBLIC;
 
@@ -7155,6 +7564,9 @@ REVOKE ALL ON FUNCTION ops.write_log(level text, event text, fields jsonb, run_i
 
 REVOKE ALL ON FUNCTION public.acknowledge_incident(id bigint, note text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.acknowledge_incident(id bigint, note text) TO authenticated;
+
+REVOKE ALL ON FUNCTION public.add_usage(rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.add_usage(rows jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_revision bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.claim_run(run_id bigint, claimed_by text, known_traders_revision bigint) TO service_role;

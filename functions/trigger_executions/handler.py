@@ -17,6 +17,7 @@ from functions.finished_runs import FinishedRuns
 from functions.function_log import FunctionLog
 from functions.ports import (
     Execute,
+    Relay,
     RunCall,
     RunMeasures,
     RunResult,
@@ -34,6 +35,7 @@ from functions.trigger_executions.messages import (
 )
 from shared.errors import StaleData, StoreUnavailable
 from shared.runs import RunStatus
+from shared.usage import UsageReport
 
 # Each look at a frame is a Redis command; the poke normally makes the first one unnecessary.
 LOOK_EVERY_S = 1.0
@@ -52,6 +54,7 @@ class TriggerExecutions:
         runs: Runs,
         windows: Windows,
         execute: Execute,
+        relay_usage: Relay,
         finished: FinishedRuns,
         log: FunctionLog,
         secret: str,
@@ -65,6 +68,7 @@ class TriggerExecutions:
         self._runs = runs
         self._windows = windows
         self._execute = execute
+        self._relay_usage = relay_usage
         self._finished = finished
         self._log = log
         self._secret = secret
@@ -78,6 +82,9 @@ class TriggerExecutions:
         body = await read_signed_body(request, self._secret, self._now_ms() // 1000)
         asked = decode(TriggerRequest, body)
         watch = Stopwatch()
+        if asked.usage is not None:
+            used = UsageReport(reporter=asked.usage.reporter, totals=asked.usage.totals)
+            self._relay_usage(used)
         runs, results = await self._load(asked)
         is_tick = asked.runs is not None
         lanes = plan_dispatch(runs, self._now_ms())

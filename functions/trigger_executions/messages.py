@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.market.interval import Interval
 from shared.runs import RunStatus
+from shared.usage import REPORTER_PATTERN, Meter
 
 BIGINT_MAX = 2**63 - 1
 # ops.tick sends at most 200; the rest is room for calls by hand.
@@ -26,10 +27,19 @@ class TickRun(BaseModel):
     shard: int = Field(default=0, ge=0, le=100_000)
 
 
+class SentUsage(BaseModel):
+    """What the caller has used since its start: shared.usage.UsageReport."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    reporter: str = Field(pattern=REPORTER_PATTERN)
+    totals: dict[Annotated[Meter, Field(strict=False)], Annotated[float, Field(ge=0, le=1e15)]]
+
+
 class TriggerRequest(BaseModel):
     """Either the runs of a tick, or one slot (the collector's poke, or by hand).
 
-    `trader_id` with a slot: that trader only.
+    `trader_id` with a slot: that trader only. `usage`: the collector has no other way to report.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -39,6 +49,7 @@ class TriggerRequest(BaseModel):
     interval: Interval | None = Field(default=None, strict=False)
     closed_at_ms: int | None = Field(default=None, ge=0, le=BIGINT_MAX)
     trader_id: int | None = Field(default=None, ge=1, le=BIGINT_MAX)
+    usage: SentUsage | None = None
 
     @model_validator(mode="after")
     def check_kind(self) -> Self:

@@ -33,6 +33,8 @@ from shared.errors import (
 )
 from shared.market.interval import Interval
 from shared.runs import Claim, Emitted, OpenedRun, Outcome
+from shared.store.meter import TrafficMeter
+from shared.usage import UsageReport
 
 # A run's lease is 30 s; one answer of a routine takes 5 to 100 ms.
 ROUTINE_TIMEOUT_S = 10.0
@@ -72,7 +74,7 @@ class _Claimed(msgspec.Struct):
 
 
 class Database:
-    """The routines of one Supabase project; connects at the first call.
+    """The routines of one Supabase project; connects at the first call. `traffic`: its bytes.
 
     Raises (all methods): StoreUnavailable when there is no answer within the attempts. A call
     that may have been carried out is repeated only if repeating it changes nothing.
@@ -81,6 +83,7 @@ class Database:
     def __init__(
         self, url: str, secret_key: str, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
+        self.traffic = TrafficMeter()
         self._url = url
         self._transport = transport
         self._secret_key = secret_key
@@ -161,6 +164,11 @@ class Database:
         """
         await self._call("write_logs", {"rows": [dict(row) for row in rows]}, repeatable=True)
 
+    async def add_usage(self, reports: Sequence[UsageReport]) -> None:
+        """Add what processes have used since their last report; ops.usage has the sums."""
+        rows = [msgspec.to_builtins(report) for report in reports]
+        await self._call("add_usage", {"rows": rows}, repeatable=True)
+
     async def connect(self) -> None:
         """Create the client, so that the first call does not pay for it."""
         await self._connected()
@@ -178,6 +186,7 @@ class Database:
                     limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
                     http2=self._url.startswith("https://"),
                     transport=self._transport,
+                    event_hooks=self.traffic.hooks,
                 )
                 options = AsyncClientOptions(
                     httpx_client=self._http, auto_refresh_token=False, persist_session=False

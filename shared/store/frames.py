@@ -24,7 +24,7 @@ from upstash_redis.errors import UpstashError
 from shared.errors import FrameUnreadable, StoreUnavailable
 from shared.market.frame import Frame, decode_frame, encode_frame, symbol_list_id
 from shared.market.interval import Interval
-from shared.store.meter import CommandMeter
+from shared.store.meter import CommandMeter, TrafficMeter
 
 # A request may be 10 MB at the hosted store; 100 frames of 500 symbols are about 3 MB.
 FRAMES_PER_COMMAND = 100
@@ -63,13 +63,18 @@ def symbols_key(venue: str, list_id: str) -> str:
     return f"symbols:{venue}:{list_id}"
 
 
-def connect_redis(url: str, token: str) -> Redis:
-    """Return the REST client, set so that every wait and retry is ours and counted."""
+def connect_redis(url: str, token: str, traffic: TrafficMeter | None = None) -> Redis:
+    """Return the REST client, set so that every wait and retry is ours and counted.
+
+    `traffic` counts the bytes of its requests and replies.
+    """
     redis = Redis(url=url, token=token, rest_encoding=None, rest_retries=0, allow_telemetry=False)
     # Its HTTP client drops a connection after 5 idle seconds, so that each minute's write would
     # pay for a new one, TLS included. The library has no parameter for it.
     redis._http._client = httpx.AsyncClient(
-        timeout=COMMAND_TIMEOUT_S, limits=httpx.Limits(keepalive_expiry=IDLE_S_MAX)
+        timeout=COMMAND_TIMEOUT_S,
+        limits=httpx.Limits(keepalive_expiry=IDLE_S_MAX),
+        event_hooks=None if traffic is None else traffic.hooks,
     )
     return redis
 

@@ -29,6 +29,7 @@ insert into ops.schedule_runs (schedule, status, ended_at) values ('tick', 'succ
 select ops.record_backup(now(), '/backups/a.zip', 1, '{}', repeat('0', 64));
 insert into ops.runs (venue, "interval", closed_at, origin)
 values ('binance', '1m', tap.slot(9), 'live');
+select public.add_usage('[{"reporter": "functions-1", "totals": {"redis_commands": 1}}]');
 
 create temporary table relations as
 select

@@ -55,13 +55,13 @@ select results_eq(
     order by 1
     $$,
     $$ values
-        ('public.claim_run'), ('public.emit_signals'), ('public.fail_run'),
-        ('public.open_slot'), ('public.store_trader'), ('public.write_logs')
+        ('public.add_usage'), ('public.claim_run'), ('public.emit_signals'),
+        ('public.fail_run'), ('public.open_slot'), ('public.store_trader'), ('public.write_logs')
     $$,
-    'the service may execute the six routines of the API'
+    'the service may execute the seven routines of the API'
 );
 select is(
-    (select count(*) from routines where schema = 'public'), 8::bigint,
+    (select count(*) from routines where schema = 'public'), 9::bigint,
     'and there are no others but the two for operators in the schema that REST shows'
 );
 

@@ -108,9 +108,11 @@ def server() -> Iterator[Server]:
 def migrated(server: Server) -> str:
     """Return the connection string of the migrated database, with helpers in schema tap."""
     server.apply_platform("postgres")
-    migrate(server.dsn())
-    # The timetable stays as it is; nothing may run beside the tests.
-    server.execute("update cron.job set active = false")
+    migrate(server.dsn(), schedules=False)
+    # The timetable as it is; but nothing may run beside the tests, not even if a minute begins now.
+    with psycopg.connect(server.dsn()) as connection:
+        connection.execute((ROOT / "sql" / "schedules.sql").read_bytes())
+        connection.execute("update cron.job set active = false")
     server.execute((ROOT / "tests" / "sql" / "fixtures.sql").read_text("utf-8"))
     return server.dsn()
 

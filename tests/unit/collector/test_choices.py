@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from collector.budget import check_budget, plan_commands
 from collector.clock import VenueClock
 from collector.malformed import KEPT_MAX, RAW_BYTES_MAX, MalformedLog
 from collector.rest_gate import RestGate
 from collector.universe import UniverseRule, choose_universe
 from collector.venues.binance.messages import ExchangeInfo, SymbolInfo, Ticker
 from collector.venues.binance.subscribe import URL_LENGTH_MAX, stream_groups, stream_url
+from shared.cost.commands import check_budget, plan_commands
 from shared.errors import ConfigError, MalformedMessage
 from shared.market.interval import Interval
 
@@ -106,8 +106,8 @@ def test_budget_of_the_default_configuration_is_within_the_free_tier() -> None:
     intervals = (Interval.M1, Interval.M5, Interval.M15, Interval.H1, Interval.D1)
     budget = plan_commands(intervals, 500_000)
     # 43,200 + 8,640 + 2,880 + 720 + 30 slots a month.
-    assert (budget.writes, budget.reads) == (55_470, 55_470)
-    assert budget.total == 137_283
+    assert (budget.writes, budget.reads, budget.looks) == (55_470, 55_470, 110_940)
+    assert budget.total == 248_223
     check_budget(budget)
 
 

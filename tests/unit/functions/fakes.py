@@ -15,6 +15,7 @@ from starlette.requests import Request
 from functions.function_log import FunctionLog
 from functions.ports import RunCall, RunResult
 from functions.router import Handler, Router
+from functions.usage import FunctionUsage
 from shared.errors import NotFound, SlotAlreadyDone, StaleData
 from shared.market.frame import Feed
 from shared.market.interval import Interval
@@ -210,10 +211,13 @@ def function_log(database: FakeDatabase) -> FunctionLog:
 
 
 def client(
-    routes: Mapping[tuple[str, str], Handler], log: FunctionLog, origin: str = "http://127.0.0.1:9"
+    routes: Mapping[tuple[str, str], Handler],
+    log: FunctionLog,
+    origin: str = "http://127.0.0.1:9",
+    usage: FunctionUsage | None = None,
 ) -> httpx.AsyncClient:
     """A client of these functions in this process, behind the router."""
-    router = Router(routes, log=log, dashboard_origin=origin)
+    router = Router(routes, log=log, usage=usage, dashboard_origin=origin)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         response = await router(Request(scope, receive))

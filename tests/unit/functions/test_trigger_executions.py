@@ -15,6 +15,7 @@ from functions.trigger_executions.handler import TriggerExecutions
 from shared.errors import InvalidRequest, StoreUnavailable
 from shared.market.interval import Interval
 from shared.runs import RunStatus
+from shared.usage import Meter, UsageReport
 from tests.unit.functions.fakes import (
     CLOSED_AT_MS,
     NOW_MS,
@@ -44,12 +45,14 @@ class Bench:
         self.database = FakeDatabase()
         self.windows = FakeWindows(*windows)
         self.execute = execute or FakeExecute()
+        self.relayed: list[UsageReport] = []
         self.finished = FinishedRuns()
         self.log = function_log(self.database)
         handler = TriggerExecutions(
             runs=self.database,
             windows=self.windows,
             execute=self.execute,
+            relay_usage=self.relayed.append,
             finished=self.finished,
             log=self.log,
             secret=SECRET,
@@ -124,6 +127,7 @@ async def test_tick_starts_a_run_whose_frame_comes_while_it_waits() -> None:
         runs=bench.database,
         windows=arriving,
         execute=bench.execute,
+        relay_usage=bench.relayed.append,
         finished=bench.finished,
         log=bench.log,
         secret=SECRET,
@@ -204,6 +208,31 @@ async def test_poke_opens_the_slot_and_starts_what_is_unfinished_without_looking
     assert bench.windows.looks == []
     (started,) = bench.execute.started
     assert (started.interval, started.closed_at_ms, started.shard) == ("1m", CLOSED_AT_MS, 0)
+
+
+async def test_poke_brings_what_the_collector_has_used() -> None:
+    bench = Bench()
+    usage = {"reporter": "collector-1", "totals": {"redis_commands": 12, "collector_seconds": 0.5}}
+    slot = {"venue": "binance", "interval": "1m", "closed_at_ms": CLOSED_AT_MS}
+    assert (await bench.post(slot | {"usage": usage})).status_code == 200
+    totals = {Meter.REDIS_COMMANDS: 12.0, Meter.COLLECTOR_SECONDS: 0.5}
+    assert bench.relayed == [UsageReport(reporter="collector-1", totals=totals)]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"reporter": "postgres", "totals": {}},
+        {"reporter": "collector-1", "totals": {"dollars": 1}},
+        {"reporter": "collector-1", "totals": {"redis_commands": -1}},
+    ],
+)
+async def test_usage_that_is_none_is_refused(usage: dict[str, Any]) -> None:
+    bench = Bench()
+    slot = {"venue": "binance", "interval": "1m", "closed_at_ms": CLOSED_AT_MS}
+    reply = await bench.post(slot | {"usage": usage})
+    assert (reply.status_code, reply.json()["error"]["field"][:5]) == (400, "usage")
+    assert bench.relayed == []
 
 
 async def test_slot_by_hand_for_one_trader_opens_that_run() -> None:

@@ -1,0 +1,126 @@
+"""Writes the tables of cost.md from the measured units and the prices: `python -m docs.cost_table`.
+
+What stands between the marks is generated; a test compares it, so that it stays true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from shared.cost.commands import plan_commands, slots_per_month
+from shared.cost.plan import (
+    COMMANDS_MAX,
+    Configuration,
+    first_intervals,
+    load_measured,
+    plan_usage,
+)
+from shared.cost.prices import Bill, load_prices, make_bill, plans_for, word
+
+PAGE = Path(__file__).parent / "cost.md"
+SYMBOLS, INTERVALS, TRADERS = (100, 500, 1_000), (1, 3, 5), (100, 1_000, 10_000)
+RATES = (1, 5, 20, 96)
+
+
+def generate(text: str) -> str:
+    """Return the page with its generated parts anew."""
+    parts = {
+        "table": "\n".join(_table()),
+        "rates": "\n".join(_rates()),
+        "units": "\n".join(_units()),
+        "prices": "\n".join(_prices()),
+        "commands": "\n".join(_commands()),
+    }
+    for name, part in parts.items():
+        begin, end = f"<!-- {name}: generated -->\n", f"<!-- end of {name} -->"
+        head, found, rest = text.partition(begin)
+        assert found and end in rest, f"cost.md has no marks for {name}"
+        text = head + begin + part + "\n" + end + rest.partition(end)[2]
+    return text
+
+
+def bill_of(asked: Configuration, host: str) -> Bill:
+    """Return the bill of a month with the functions on a host."""
+    usage = plan_usage(asked, load_measured().units)
+    return make_bill(usage, plans_for(load_prices(), host))
+
+
+def _table() -> Iterator[str]:
+    head = ("symbols", "intervals", "traders", "Redis commands", "on Cloud Run", "all on Fly")
+    yield f"| {' | '.join(head)} | breaks first |"
+    yield "|---:|---:|---:|---:|---:|---:|---|"
+    for symbols in SYMBOLS:
+        for count in INTERVALS:
+            for traders in TRADERS:
+                asked = Configuration(
+                    symbols=symbols, intervals=first_intervals(count), traders=traders
+                )
+                usage = plan_usage(asked, load_measured().units)
+                bill = bill_of(asked, "cloud-run")
+                assert bill.first is not None
+                yield (
+                    f"| {symbols:,} | {count} | {traders:,} | {usage['redis_commands']:,.0f} "
+                    f"| ${bill.usd:.2f} | ${bill_of(asked, 'fly').usd:.2f} "
+                    f"| {word(bill.first.meter)}, {bill.first.share:.0%} |"
+                )
+
+
+def _rates() -> Iterator[str]:
+    yield "| signals a trader a day | " + " | ".join(f"{t:,} traders" for t in TRADERS) + " |"
+    yield "|---:|" + "---:|" * len(TRADERS)
+    for rate in RATES:
+        cells = []
+        for traders in TRADERS:
+            asked = Configuration(
+                symbols=500,
+                intervals=first_intervals(5),
+                traders=traders,
+                signals_per_trader_day=rate,
+            )
+            bill = bill_of(asked, "cloud-run")
+            assert bill.first is not None
+            cells.append(f"${bill.usd:.2f} ({word(bill.first.meter)} {bill.first.share:.0%})")
+        yield f"| {rate} | " + " | ".join(cells) + " |"
+
+
+def _units() -> Iterator[str]:
+    measured = load_measured()
+    yield f"Measured {measured.measured_on}: {measured.conditions}."
+    yield ""
+    yield "| unit | measured |"
+    yield "|---|---:|"
+    for name, value in msgspec.to_builtins(measured.units).items():
+        shown = f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
+        yield f"| {word(name)} | {shown} |"
+
+
+def _prices() -> Iterator[str]:
+    yield "| service | plan | a month | included | more | seen | source |"
+    yield "|---|---|---:|---|---|---|---|"
+    for plan in load_prices():
+        included = "; ".join(f"{amount:,.0f} {word(m)}" for m, amount in plan.included.items())
+        more = "; ".join(f"${p.usd:.10g} for {p.per:,.0f} {word(m)}" for m, p in plan.price.items())
+        mark = "" if plan.verified else ", not verified"
+        yield (
+            f"| {plan.service} | {plan.name} | ${plan.monthly_usd:.2f} | {included or '–'} "
+            f"| {more or '–'} | {plan.seen}{mark} | [{plan.note}]({plan.source}) |"
+        )
+
+
+def _commands() -> Iterator[str]:
+    units = load_measured().units
+    intervals = first_intervals(5)
+    planned = plan_commands(intervals, COMMANDS_MAX)
+    slots = slots_per_month(intervals)
+    yield (
+        f"5 intervals have {slots:,.0f} closes a month: {planned.arithmetic}. Counted: "
+        f"{units.redis_commands_per_slot:.2f} a close, "
+        f"{units.redis_commands_per_slot * slots:,.0f} a month."
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(generate(PAGE.read_text("utf-8")), "utf-8")

@@ -1,0 +1,155 @@
+"""What amounts cost: the plans of prices.toml, the cheapest of each service, and the bill.
+
+Pure but for reading the file that came with the release. Not here: how amounts come about
+(plan.py for a configuration, ops.budget for the running system).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+PRICES = Path(__file__).parent / "prices.toml"
+HOSTS = ("fly", "cloud-run")
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`usd` for each `per` of a meter's unit, in proportion."""
+
+    per: float
+    usd: float
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a host offers for a month; see the head of prices.toml."""
+
+    service: str
+    name: str
+    source: str
+    seen: date
+    verified: bool
+    host: str = ""
+    note: str = ""
+    monthly_usd: float = 0.0
+    included: dict[str, float] = {}
+    price: dict[str, Price] = {}
+
+    def holds(self, usage: Mapping[str, float]) -> bool:
+        """Return whether these amounts can be had under this plan."""
+        return all(
+            usage.get(meter, 0.0) <= included
+            for meter, included in self.included.items()
+            if meter not in self.price
+        )
+
+    def usd_of(self, meter: str, amount: float) -> float:
+        """Return what an amount of one meter costs beside the monthly price."""
+        price = self.price.get(meter)
+        if price is None:
+            return 0.0
+        return max(0.0, amount - self.included.get(meter, 0.0)) / price.per * price.usd
+
+    def usd(self, usage: Mapping[str, float]) -> float:
+        """Return what these amounts cost in a month."""
+        return self.monthly_usd + sum(
+            self.usd_of(meter, usage.get(meter, 0.0)) for meter in self.price
+        )
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One service on a bill. `because`: meters that the free plan does not hold, if it does not."""
+
+    service: str
+    plan: Plan
+    usd: float
+    because: tuple[str, ...] = ()
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount against what is free: `share` 1 is all of it; `paid_usd` at the paid price."""
+
+    meter: str
+    amount: float
+    free: float | None = None
+    share: float | None = None
+    paid_usd: float = 0.0
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What a month costs, by service and by meter; `first` breaks first (largest share)."""
+
+    lines: tuple[Line, ...]
+    shares: tuple[Share, ...]
+    usd: float
+    first: Share | None = None
+
+    @property
+    def arithmetic(self) -> str:
+        """Return the sum as a person would write it."""
+        parts = []
+        for line in self.lines:
+            if line.usd == 0:
+                continue
+            why = f" ({', '.join(word(m) for m in line.because)})" if line.because else ""
+            parts.append(f"${line.usd:.2f} {line.plan.name}{why}")
+        return f"{' + '.join(parts) or '$0.00'} = ${self.usd:.2f} a month"
+
+
+def load_prices(path: Path = PRICES) -> tuple[Plan, ...]:
+    """Return the plans of the file, in its order: of each service the free one first."""
+    document = tomllib.loads(path.read_text("utf-8"))
+    return tuple(msgspec.convert(document["plans"], list[Plan], strict=False))
+
+
+def plans_for(plans: Sequence[Plan], functions_on: str) -> tuple[Plan, ...]:
+    """Return the plans when the functions run on that host; the collector is always on Fly."""
+    return tuple(p for p in plans if p.service != "functions" or p.host == functions_on)
+
+
+def make_bill(usage: Mapping[str, float], plans: Sequence[Plan]) -> Bill:
+    """Return the cheapest bill for the amounts of a month.
+
+    A service none of whose plans holds them is billed at its largest plan.
+    """
+    lines, shares = [], []
+    for service in dict.fromkeys(plan.service for plan in plans):
+        offers = [plan for plan in plans if plan.service == service]
+        free = offers[0]
+        chosen = min(
+            [plan for plan in offers if plan.holds(usage)] or offers[-1:],
+            key=lambda plan: plan.usd(usage),
+        )
+        over = tuple(m for m, most in free.included.items() if usage.get(m, 0.0) > most)
+        lines.append(
+            Line(service=service, plan=chosen, usd=round(chosen.usd(usage), 4), because=over)
+        )
+        paid = offers[-1]
+        for meter in dict.fromkeys((*free.included, *free.price)):
+            if meter not in usage:
+                continue
+            amount, included = usage[meter], free.included.get(meter)
+            shares.append(
+                Share(
+                    meter=meter,
+                    amount=amount,
+                    free=included,
+                    share=None if included is None else amount / included,
+                    paid_usd=round(paid.usd_of(meter, amount), 4),
+                )
+            )
+    limited = [share for share in shares if share.share is not None]
+    return Bill(
+        lines=tuple(lines),
+        shares=tuple(shares),
+        usd=round(sum(line.usd for line in lines), 2),
+        first=max(limited, key=lambda share: share.share or 0.0, default=None),
+    )
+
+
+def word(meter: str) -> str:
+    """Return a meter's name as people read it."""
+    return meter.replace("_", " ")
