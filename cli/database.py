@@ -13,9 +13,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from cli.settings import read_settings
-from shared.errors import InvalidRequest, StoreUnavailable
-from shared.settings import OperatorSettings
+from cli.settings import require
+from shared.errors import ConfigError, InvalidRequest, StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -33,21 +32,38 @@ def connected() -> Iterator[Connection]:
     Raises: ConfigError without DATABASE_URL; StoreUnavailable where nobody answers, or a statement
     fails; InvalidRequest where a routine refuses what was asked, with its hint.
     """
-    dsn = read_settings(OperatorSettings).require("database_url")
+    dsn = checked_dsn(require("database_url"))
     try:
-        with psycopg.connect(
-            dsn,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            # A pooler in transaction mode keeps no prepared statements.
-            prepare_threshold=None,
-            application_name="closebell",
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
-            row_factory=dict_row,
-        ) as connection:
+        with psycopg.connect(dsn, **connection_options(), row_factory=dict_row) as connection:
             yield connection
     except psycopg.Error as error:
         raise translated(error) from error
+
+
+def checked_dsn(dsn: str) -> str:
+    """Return it. Raises: ConfigError if it is none; libpq's words would show the password."""
+    try:
+        psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise ConfigError(
+            "expected DATABASE_URL to be postgresql://user:password@host:port/database, was not",
+            hint="a password with @, : or / in it must be percent-encoded",
+        ) from None
+    return dsn
+
+
+def connection_options(
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, connect_timeout_s: int = CONNECT_TIMEOUT_S
+) -> dict[str, Any]:
+    """Return the arguments of every connection of ours."""
+    return {
+        "autocommit": True,
+        "connect_timeout": connect_timeout_s,
+        # A pooler in transaction mode keeps no prepared statements.
+        "prepare_threshold": None,
+        "application_name": "closebell",
+        "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC",
+    }
 
 
 def fetch(connection: Connection, query: LiteralString, *values: Any) -> list[Row]:

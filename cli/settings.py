@@ -1,25 +1,54 @@
 """Which system a command speaks to: the environment, else `.env`, else a running `make run`.
 
 `make run` writes the addresses and keys of its parts into `.local/operator.env` and deletes the
-file when it ends.
+file when it ends. `value` and `require` read single texts: the checked settings of a part
+(`read_settings`) take a fifth of a second to import, which a screen or a prompt cannot wait for.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic_settings import BaseSettings
+from shared.errors import ConfigError
 
-from shared.settings import load_settings
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
+OPERATOR_FILE = PROJECT / ".local" / "operator.env"
 # The last that sets a name wins.
-SETTINGS_FILES = (PROJECT / ".local" / "operator.env", PROJECT / ".env")
+SETTINGS_FILES = (OPERATOR_FILE, PROJECT / ".env")
 
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound="BaseSettings")
 
 
 def read_settings(kind: type[S]) -> S:
     """Return settings of one kind. Raises: ConfigError naming what is missing or impossible."""
+    from shared.settings import load_settings
+
     return load_settings(kind, SETTINGS_FILES)
+
+
+def read_values() -> dict[str, str]:
+    """Return every setting that is set and not empty, by its name in lower case, unchecked."""
+    from dotenv import dotenv_values
+
+    values: dict[str, str] = {}
+    for file in SETTINGS_FILES:
+        if file.is_file():
+            values |= {name.lower(): text or "" for name, text in dotenv_values(file).items()}
+    values |= {name.lower(): text for name, text in os.environ.items()}
+    return {name: text for name, text in values.items() if text}
+
+
+def require(name: str) -> str:
+    """Return one setting, such as `database_url`. Raises: ConfigError naming it if it is empty."""
+    text = read_values().get(name, "")
+    if not text:
+        raise ConfigError(
+            f"expected {name.upper()}, was not set",
+            hint=f"start the local cloud with `make run`, or set {name.upper()} in .env",
+        )
+    return text
