@@ -9,6 +9,7 @@ import typer
 
 from cli.doctor import doctor
 from cli.rules import app as rules_app
+from cli.status import status
 
 app = typer.Typer(
     help="Closebell: a rule you write once is checked on every symbol at every close.",
@@ -19,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(rules_app, name="rules")
+app.command()(status)
 app.command()(doctor)
 
 
