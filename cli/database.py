@@ -26,7 +26,7 @@ Connection = psycopg.Connection[Row]
 
 
 @contextmanager
-def connected() -> Iterator[Connection]:
+def connected(*, connect_timeout_s: int = CONNECT_TIMEOUT_S) -> Iterator[Connection]:
     """Open a connection in autocommit; the time zone is UTC.
 
     Raises: ConfigError without DATABASE_URL; StoreUnavailable where nobody answers, or a statement
@@ -34,7 +34,8 @@ def connected() -> Iterator[Connection]:
     """
     dsn = checked_dsn(require("database_url"))
     try:
-        with psycopg.connect(dsn, **connection_options(), row_factory=dict_row) as connection:
+        options = connection_options(connect_timeout_s=connect_timeout_s)
+        with psycopg.connect(dsn, **options, row_factory=dict_row) as connection:
             yield connection
     except psycopg.Error as error:
         raise translated(error) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.arguments import JsonOption
-from cli.checks import NAMES
+from cli.completion import complete_checks
 from cli.output import print_json, reporting
 
 if TYPE_CHECKING:
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from cli.checks.check import Outcome
 
 ALL_WELL, WARNINGS, FAULTS = 0, 1, 2
-
-
-def complete_checks(incomplete: str) -> list[str]:
-    """Return the names of checks that begin so."""
-    return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def doctor(

@@ -154,9 +154,7 @@ def _collector_lines(report: Report) -> Iterator[str]:
 
 def _trader_lines(report: Report) -> Iterator[str]:
     traders, now = report["traders"], report["at"]
-    stopped = (
-        f" ({traders['stopped_count']} by errors or quota)" if traders["stopped_count"] else ""
-    )
+    stopped = f" ({traders['stopped_count']} stopped)" if traders["stopped_count"] else ""
     yield _line(
         "traders",
         f"{traders['enabled_count']:,} enabled · {traders['disabled_count']:,} disabled{stopped}"

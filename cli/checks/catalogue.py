@@ -63,7 +63,7 @@ CHECKS = (
     ),
     Check(
         name="redis",
-        expected="Redis accepts the token and answers within 150 ms",
+        expected="Redis accepts the token and answers within half a second",
         meaning="no frame is written or read: slots wait until it is back",
         mend="`UPSTASH_REDIS_REST_URL` and `_TOKEN` as console.upstash.com shows; here `make run`",
         ask=ask_redis,
@@ -104,7 +104,7 @@ CHECKS = (
         meaning="slots open early or late; a close 5 s ahead is refused",
         mend="here `sudo timedatectl set-ntp true`; hosted: restart the project",
         ask=ask_postgres_clock,
-        needs=("postgres", "clock"),
+        needs=("postgres", "venue"),
     ),
     Check(
         name="extensions",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, LiteralString, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from cli.database import Row, checked_dsn, connection_options, translated
+from cli.settings import SETTINGS_FILES
 from shared.errors import ConfigError, StoreUnavailable
 
 # A check has CHECK_TIMEOUT_S (runner.py); what it waits for must give up before.
@@ -31,12 +33,16 @@ class SettingMissing(ConfigError):
 
 
 class Ground:
-    """An async context manager; `values` are the settings by lower-case name, none empty."""
+    """An async context manager; `values` are the settings by lower-case name, none empty.
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    `settings_files`: where they were read, of which the last is written by a person.
+    """
+
+    def __init__(
+        self, values: Mapping[str, str], settings_files: Sequence[Path] = SETTINGS_FILES
+    ) -> None:
         self.values = values
-        self.venue_ahead_ms: float | None = None
-        """The venue's clock minus this machine's, once it was asked."""
+        self.settings_files = tuple(settings_files)
         self.collector: dict[str, Any] = {}
         """The collector's /health, once it was read."""
         self._http: httpx.AsyncClient | None = None

@@ -15,8 +15,8 @@ from cli.checks.check import Finding, fault, ok, skipped, warning
 from cli.checks.ground import Ground, shown_host
 
 PINGS = 5
-# A frame is written in one command and read in one: this much is added to each signal, twice.
-LATENCY_MS_WARN = 150.0
+# From here: another continent is 0.2 s away. What the collector itself sees is on its /metrics.
+LATENCY_MS_WARN = 500.0
 ADDRESS = "check UPSTASH_REDIS_REST_URL in .env; here: make run"
 TOKEN = "copy UPSTASH_REDIS_REST_TOKEN from the database's page at console.upstash.com into .env"
 NO_EVICTION = "redis-cli CONFIG SET maxmemory-policy noeviction; Upstash: switch Eviction off"

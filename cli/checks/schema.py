@@ -16,6 +16,7 @@ UP = "python -m local.migrate up"
 # The name of the repair in fixes.py.
 MIGRATE = "migrate"
 LISTED_MAX = 3
+PAUSED = "paused"
 _BODY = re.compile(r"\bas\s+(\$\w*\$)(?P<body>.*?)\1", re.DOTALL | re.IGNORECASE)
 
 
@@ -108,12 +109,25 @@ def judge_routines(
 
 
 async def ask_timetable(ground: Ground) -> Finding:
-    """Compare cron.job with the page sql/schedules.sql, as it was applied last."""
-    rows = await ground.fetch("select name, problem from ops.schedules_drift()")
+    """Compare the page sql/schedules.sql with what cron runs, and look for pauses."""
     row = await ground.fetch_one(
-        "select count(*) as jobs_count from cron.job where database = current_database()"
+        "select to_regprocedure('ops.diff(jsonb)') is not null as has_diff,"
+        " (select count(*) from cron.job where database = current_database()) as jobs_count"
     )
-    problems = [(row["name"], row["problem"]) for row in rows]
+    if row["has_diff"]:
+        page = SQL / "schedules.sql"
+        if page.is_file():
+            # The page is one call that applies it; the same page can be compared instead.
+            text = page.read_text("utf-8").replace("ops.apply(", "ops.diff(")
+            rows = await ground.fetch(text)
+        else:
+            rows = await ground.fetch("select * from ops.diff()")
+        problems = [(found["name"], f"{found['change']}, {found['detail']}") for found in rows]
+        paused = await ground.fetch("select name from ops.schedules where paused_until > now()")
+        problems += [(found["name"], PAUSED) for found in paused]
+    else:
+        rows = await ground.fetch("select name, problem from ops.schedules_drift()")
+        problems = [(found["name"], found["problem"]) for found in rows]
     return judge_timetable(problems, row["jobs_count"], is_local=ground.is_local)
 
 
@@ -125,12 +139,17 @@ def judge_timetable(
         if jobs_count == 0:
             return fault("no job at all", _up(is_local), fix=MIGRATE if is_local else "")
         return ok(f"{jobs_count} jobs as in sql/schedules.sql")
-    broken = [f"{name}: {what}" for name, what in problems if what != "paused"]
+    broken = [f"{name}: {what}" for name, what in problems if what != PAUSED]
     if broken:
-        mendable = is_local and not any("not on the page" in what for _, what in problems)
+        # A job that nobody's page has is a person's: it is reported and left alone.
+        mendable = is_local and not all(_is_foreign(what) for what in broken)
         return fault("; ".join(broken), _up(is_local), fix=MIGRATE if mendable else "")
     names = ", ".join(name for name, _ in problems)
     return warning(f"paused: {names}", f"closebell schedules resume {problems[0][0]}")
+
+
+def _is_foreign(problem: str) -> bool:
+    return "not on the page" in problem or "unmanaged" in problem
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 from cli.checks.check import Finding, fault, ok, warning
 from cli.checks.ground import Ground
-from cli.settings import OPERATOR_FILE, PROJECT, SETTINGS_FILES
+from cli.settings import OPERATOR_FILE, PROJECT
 from shared import settings as all_settings
 from shared.settings import OperatorSettings
 
@@ -30,21 +31,21 @@ async def ask_settings(ground: Ground) -> Finding:
         and issubclass(kind, BaseSettings)
         and kind.__module__ == all_settings.__name__
     ]
-    file = SETTINGS_FILES[-1]
+    file = ground.settings_files[-1]
     return judge_settings(
         ground.values,
         written=[name.lower() for name in dotenv_values(file)] if file.is_file() else [],
         known={name for kind in kinds for name in kind.model_fields},
         wanted=tuple(OperatorSettings.model_fields),
         is_running=OPERATOR_FILE.is_file(),
-        problems=[text for kind in kinds for text in _problems(kind)],
+        problems=[text for kind in kinds for text in _problems(kind, ground.settings_files)],
     )
 
 
-def _problems(kind: type[BaseSettings]) -> list[str]:
+def _problems(kind: type[BaseSettings], files: Sequence[Path]) -> list[str]:
     """Return what is impossible in the settings of a part; what it lacks may be set elsewhere."""
     try:
-        kind(_env_file=SETTINGS_FILES)
+        kind(_env_file=tuple(files))
     except ValidationError as error:
         return [
             f"{str(problem['loc'][0]).upper()}: {problem['msg']}"

@@ -5,7 +5,6 @@ From here, not from where the collector runs: how the feed itself is doing is in
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from websockets.asyncio.client import connect
@@ -13,13 +12,15 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from cli.checks.check import Finding, fault, ok, warning
 from cli.checks.ground import REQUEST_TIMEOUT_S, Ground, reason_of, shown_host
-from shared.errors import FeedDisconnected
+from shared.errors import FeedDisconnected, FeedRefused
 
 REST_URL = "https://data-api.binance.vision"
 STREAM_URL = "wss://data-stream.binance.vision"
 # The frame of a close is waited for by FRAME_WAIT_S (3 s): a clock that is off by a second eats of
 # it. Postgres refuses a close that is clock_skew_s_max (5 s) ahead of its clock.
 AHEAD_MS_WARN, AHEAD_MS_MAX = 1_000.0, 5_000.0
+# Of a few requests the quickest tells the time best.
+CLOCK_REQUESTS = 3
 SET_CLOCK = "sudo timedatectl set-ntp true"
 
 ADVICE = {
@@ -72,34 +73,43 @@ async def ask_sockets(ground: Ground) -> Finding:
 
 
 async def ask_clock(ground: Ground) -> Finding:
-    """Compare this machine's clock with the venue's: the middle of the quickest of 3 requests."""
-    url = ground.values.get("binance_rest_url", REST_URL).rstrip("/")
-    best: tuple[float, float] | None = None
-    for _ in range(3):
-        began_ms = time.time() * 1000
-        answer = await ground.request("GET", f"{url}/api/v3/time")
-        ended_ms = time.time() * 1000
-        if answer.status_code != 200:
-            return judge_status(answer.status_code, shown_host(url), 0.0)
-        ahead_ms = float(answer.json()["serverTime"]) - (began_ms + ended_ms) / 2
-        best = min(best or (ended_ms - began_ms, ahead_ms), (ended_ms - began_ms, ahead_ms))
-        await asyncio.sleep(0)
-    assert best is not None
-    ground.venue_ahead_ms = best[1]
-    return judge_clock(-best[1], best[0] / 2, "this machine", SET_CLOCK)
+    """Compare this machine's clock with the venue's."""
+    venue_ahead_ms, error_ms = await _venue_ahead_ms(ground)
+    return judge_clock(-venue_ahead_ms, error_ms, "this machine", SET_CLOCK)
 
 
 async def ask_postgres_clock(ground: Ground) -> Finding:
-    """Compare Postgres' clock with the venue's; needs `clock` and `postgres`."""
-    assert ground.venue_ahead_ms is not None
+    """Compare Postgres' clock with the venue's, both against this machine's."""
+    venue_ahead_ms, venue_error_ms = await _venue_ahead_ms(ground)
     began_ms = time.time() * 1000
     row = await ground.fetch_one(
         "select extract(epoch from clock_timestamp())::float8 * 1000 as now_ms"
     )
     ended_ms = time.time() * 1000
-    ahead_ms = row["now_ms"] - (began_ms + ended_ms) / 2 - ground.venue_ahead_ms
+    ahead_ms = row["now_ms"] - (began_ms + ended_ms) / 2 - venue_ahead_ms
+    error_ms = venue_error_ms + (ended_ms - began_ms) / 2
     mend = SET_CLOCK if ground.is_local else "restart the project in its dashboard"
-    return judge_clock(ahead_ms, (ended_ms - began_ms) / 2, "Postgres", mend)
+    return judge_clock(ahead_ms, error_ms, "Postgres", mend)
+
+
+async def _venue_ahead_ms(ground: Ground) -> tuple[float, float]:
+    """Return the venue's clock minus this machine's, ±: by the quickest of a few requests.
+
+    Raises: StoreUnavailable; FeedRefused if the venue does not tell its time.
+    """
+    url = ground.values.get("binance_rest_url", REST_URL).rstrip("/")
+    measured = []
+    for _ in range(CLOCK_REQUESTS):
+        began_ms = time.time() * 1000
+        answer = await ground.request("GET", f"{url}/api/v3/time")
+        ended_ms = time.time() * 1000
+        if answer.status_code != 200:
+            finding = judge_status(answer.status_code, shown_host(url), 0.0)
+            raise FeedRefused(finding.found, hint=finding.mend)
+        ahead_ms = float(answer.json()["serverTime"]) - (began_ms + ended_ms) / 2
+        measured.append(((ended_ms - began_ms) / 2, ahead_ms))
+    error_ms, ahead_ms = min(measured)
+    return ahead_ms, error_ms
 
 
 def judge_clock(ahead_ms: float, error_ms: float, whose: str, mend: str) -> Finding:
