@@ -93,8 +93,8 @@ def _feed_lines(report: Report) -> Iterator[str]:
             (
                 f"{feed['venue']} {feed['interval']}",
                 str(feed["feed"] or "–").upper(),
-                _stored(own.get("age_s")),
-                ago(feed["closed_at"], now),
+                _age(own.get("age_s")),
+                _age(age_s(feed["closed_at"], now)),
                 str(feed["missing_instruments"] or 0),
                 f"{slots['done_count']} of {slots['expected_count']}",
                 _alarm(slots["missing_count"]),
@@ -104,7 +104,7 @@ def _feed_lines(report: Report) -> Iterator[str]:
     for interval, close in stored.items():
         if (venue, interval) not in known:
             label = str((report["collector"] or {}).get("feed", "–")).upper()
-            rows.append((f"{venue} {interval}", label, _stored(close.get("age_s")), *("–",) * 5))
+            rows.append((f"{venue} {interval}", label, _age(close.get("age_s")), *("–",) * 5))
     head = ("feed", "data", "stored", "evaluated", "gaps", "slots 1 h", "missing", "signals")
     yield from _columns((head, *rows))
 
@@ -124,8 +124,8 @@ def _width(cell: str) -> int:
     return len(cell.replace("[red]", "").replace("[/]", ""))
 
 
-def _stored(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{duration(max(seconds, 0))} ago"
+def _age(seconds: float | None) -> str:
+    return "–" if seconds is None else duration(max(seconds, 0))
 
 
 def _alarm(count: int) -> str:
@@ -147,8 +147,8 @@ def _collector_lines(report: Report) -> Iterator[str]:
     yield _line(
         "collector",
         f"{collector.get('phase', '?')} · {collector.get('symbols', 0)} symbols · gaps"
-        f" {_alarm(gaps)} · Redis write p99 {redis.get('write_p99_ms') or 0:.0f} ms"
-        f" · frames waiting {_alarm(redis.get('pending_frames', 0))}",
+        f" {_alarm(gaps)} · Redis p99 {redis.get('write_p99_ms') or 0:.0f} ms"
+        f" · waiting {_alarm(redis.get('pending_frames', 0))}",
     )
 
 

@@ -8,6 +8,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -98,6 +99,47 @@ def test_postgres_that_does_not_answer_is_an_error(environment: dict[str, str]) 
     assert (done.returncode, error["code"]) == (1, "StoreUnavailable")
     assert "closebell doctor" in error["hint"]
     assert "hunter2" not in done.stdout + done.stderr
+
+
+HEAVY = {"httpx", "numpy", "psycopg", "pydantic", "pydantic_settings", "rich", "structlog"}
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        # Every command is a function of a module that this has imported.
+        (("--help",), set()),
+        (("status",), {"psycopg", "rich"}),
+        (("status", "--json"), {"psycopg"}),
+    ],
+)
+def test_first_output_waits_for_no_import_that_is_not_needed(
+    environment: dict[str, str], words: tuple[str, ...], needed: set[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", COMMAND, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert imported & HEAVY == needed
+
+
+def test_first_line_comes_before_the_answer(environment: dict[str, str]) -> None:
+    """A database that takes seconds to answer: the title stands there at once."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        dsn = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=30"
+        terminal = Terminal({**environment, "DATABASE_URL": dsn}, "status")
+        terminal.read_until("UTC")
+        assert terminal.process.poll() is None
+        assert terminal.text.startswith("closebell status · ")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.close() == 130
 
 
 class Terminal:
