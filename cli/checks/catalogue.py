@@ -26,7 +26,7 @@ CHECKS = (
     Check(
         name="settings",
         expected="every setting of the command line, no unknown name in .env, no impossible value",
-        meaning="a misspelt name is ignored in silence: its part runs with the default",
+        meaning="a part does not start, or runs with a default that nobody wanted",
         mend="`make run`, or edit `.env`; `.env.example` lists every name",
         ask=ask_settings,
     ),

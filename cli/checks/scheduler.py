@@ -34,14 +34,24 @@ async def ask_cron(ground: Ground, silent_s: float = SILENT_S) -> Finding:
         " order by job.jobid, recent.runid desc nulls last"
     )
     row = await ground.fetch_one(
-        "select extract(epoch from now() - pg_postmaster_start_time())::float8 as up_s"
+        "select extract(epoch from now() - pg_postmaster_start_time())::float8 as up_s,"
+        " to_regprocedure('ops.list_schedules()') is not null as has_schedules"
     )
     ages_s = [
-        row["age_s"]
-        for row in rows
-        if row["schedule"] == "* * * * *" or row["schedule"].endswith("seconds")
+        found["age_s"]
+        for found in rows
+        if found["schedule"] == "* * * * *" or found["schedule"].endswith("seconds")
     ]
-    failed = [(row["name"], row["message"] or "") for row in rows if row["status"] == "failed"]
+    failed = [
+        (found["name"], found["message"] or "") for found in rows if found["status"] == "failed"
+    ]
+    # What fails inside a schedule is kept in its own history: to pg_cron the run succeeded.
+    if row["has_schedules"]:
+        failing = await ground.fetch(
+            "select name, coalesce(last_error, '') as message from ops.schedules"
+            " where fail_streak > 0 order by name"
+        )
+        failed += [(found["name"], found["message"]) for found in failing]
     return judge_cron(ages_s, failed, up_s=row["up_s"], silent_s=silent_s)
 
 

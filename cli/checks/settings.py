@@ -76,7 +76,7 @@ def judge_settings(
         return fault("no local cloud is running, and nothing is set in .env", START)
     unknown = [name for name in written if name not in known]
     if unknown:
-        return warning("; ".join(_unknown(name, known) for name in unknown), "edit .env")
+        return fault("; ".join(_unknown(name, known) for name in unknown), "edit .env")
     missing = [name.upper() for name in wanted if name not in have]
     place = "by `make run`" if is_running else "in .env or the environment"
     if missing:

@@ -162,7 +162,7 @@ def test_unknown_setting(values: dict[str, str], tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("UPSTASH_REDIS_REST_TOKN=x\n")
     found = examine(values, "settings", env_file=env_file)["settings"]
-    assert found.verdict is WARNING
+    assert found.verdict is FAULT
     assert "UPSTASH_REDIS_REST_TOKN in .env is not a setting" in found.found
     assert "did you mean UPSTASH_REDIS_REST_TOKEN?" in found.found
 

@@ -20,8 +20,8 @@ from cli.checks.ground import Ground
 from cli.checks.postgres import judge_extensions, judge_free_tier, judge_version
 from cli.checks.redis import judge_eviction, judge_latency, judge_refusal, policy_of
 from cli.checks.runner import run_checks, select_checks
-from cli.checks.scheduler import judge_answer, judge_cron, judge_silence
-from cli.checks.schema import body_of, judge_timetable
+from cli.checks.scheduler import judge_answer, judge_cron, judge_functions_url, judge_silence
+from cli.checks.schema import body_of, judge_migrations, judge_routines, judge_timetable
 from cli.checks.secrets import judge_secret
 from cli.checks.settings import judge_disk
 from cli.checks.venue import judge_clock
@@ -190,6 +190,18 @@ def test_hosted_secret_is_never_overwritten() -> None:
     other = judge_secret("y", "x", has_vault=True, is_local=False)
     assert (other.found, other.fix) == ("Vault and FUNCTION_SECRET differ", "")
     assert "vault.update_secret" in other.mend
+
+
+def test_nothing_is_mended_on_a_database_elsewhere() -> None:
+    """There the command is printed; only an empty functions_url is filled in."""
+    states = [("20261121000100_create_ops_base.sql", "missing")]
+    assert judge_migrations(states, is_local=True).fix == "migrate"
+    there = judge_migrations(states, is_local=False)
+    assert (there.fix, there.mend) == ("", "DATABASE_URL=… python -m local.migrate up")
+    assert judge_timetable([("tick", "missing")], 3, is_local=False).fix == ""
+    assert judge_routines({"ops.a": "x"}, {"ops.a": ["y"]}, is_local=False).fix == ""
+    assert judge_functions_url("http://old", "http://new", is_local=False).fix == ""
+    assert judge_functions_url("", "http://new", is_local=False).fix == "functions_url"
 
 
 def test_request_worker_that_answered_lately_is_only_slow() -> None:
