@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.checks.check import Outcome
+    from cli.checks.ground import Ground
+    from cli.doctor_screen import Screen
 
 ALL_WELL, WARNINGS, FAULTS = 0, 1, 2
 
@@ -83,7 +85,7 @@ async def _examine(names: Sequence[str], *, fix: bool, as_json: bool) -> int:
     return code
 
 
-async def _mend(ground: Any, wanted: set[str], screen: Any) -> list[dict[str, Any]]:
+async def _mend(ground: Ground, wanted: set[str], screen: Screen) -> list[dict[str, Any]]:
     """Make the repairs; return what was done, or why not."""
     from cli.checks.fixes import FIXES
     from shared.errors import ClosebellError

@@ -28,10 +28,6 @@ STATEMENT_TIMEOUT_MS = 4_000
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class SettingMissing(ConfigError):
-    """A setting that a check asks with is not set: the check is skipped, `settings` says so."""
-
-
 class Ground:
     """An async context manager; `values` are the settings by lower-case name, none empty.
 
@@ -66,14 +62,14 @@ class Ground:
         return self._http
 
     def require(self, name: str) -> str:
-        """Return a setting. Raises: SettingMissing naming it where it is not set."""
+        """Return a setting. Raises: ConfigError with its name as `setting` if it is not set."""
         text = self.values.get(name, "")
         if not text:
-            raise SettingMissing(name.upper(), hint=f"set {name.upper()} in .env")
+            raise ConfigError(f"expected {name.upper()}, was not set", setting=name.upper())
         return text
 
     def url(self, name: str) -> str:
-        """Return a base URL without a slash at its end. Raises: SettingMissing."""
+        """Return a base URL without a slash at its end. Raises: ConfigError, as `require`."""
         return self.require(name).rstrip("/")
 
     @property

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from cli.checks.check import Check, Finding, Outcome, Verdict, fault, skipped
-from cli.checks.ground import Ground, SettingMissing
+from cli.checks.ground import Ground
 from shared.errors import ClosebellError, InvalidRequest
 
 CHECK_TIMEOUT_S = 5.0
@@ -94,10 +94,12 @@ async def _run_one(
             finding = await check.ask(ground)
     except TimeoutError:
         finding = fault(f"no answer in {allowed_s:.1f} s", plain)
-    except SettingMissing as error:
-        finding = skipped(f"needs {error.message}")
     except ClosebellError as error:
-        finding = fault(error.message, error.hint or plain)
+        missing = error.context.get("setting")
+        if missing:
+            finding = skipped(f"needs {missing}")
+        else:
+            finding = fault(error.message, error.hint or plain)
     # A doctor that dies of one patient helps nobody: the check is at fault, and says how.
     except Exception as error:
         finding = fault(f"the check itself failed: {type(error).__name__}: {error}", plain)
