@@ -104,10 +104,10 @@ async def _mend(ground: Ground, wanted: set[str], screen: Screen) -> list[dict[s
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return 2 with a fault, 1 with a warning, else 0; what was skipped does not count."""
+    """Return 2 with a fault, 1 with a warning or if nothing could be asked, else 0."""
     from cli.checks.check import Verdict
 
     verdicts = {outcome.verdict for outcome in outcomes}
     if Verdict.FAULT in verdicts:
         return FAULTS
-    return WARNINGS if Verdict.WARNING in verdicts else ALL_WELL
+    return ALL_WELL if Verdict.OK in verdicts and Verdict.WARNING not in verdicts else WARNINGS

@@ -128,6 +128,7 @@ def test_unknown_check_is_refused_with_the_nearest() -> None:
     ("findings", "code"),
     [
         ([ok(""), skipped("")], 0),
+        ([skipped("")], 1),
         ([ok(""), warning("")], 1),
         ([warning(""), fault("")], 2),
     ],
