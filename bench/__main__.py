@@ -24,7 +24,16 @@ def main(names: list[str]) -> int:
         for name in names[1:] or run.PARTS:
             _measure(name, run.PARTS[name].measure, run.PARTS[name].replaces)
         return 0
-    from bench import control_room, cost, ingest, latency, logs, memory, redis_write
+    from bench import (
+        cli_start,
+        control_room,
+        cost,
+        ingest,
+        latency,
+        logs,
+        memory,
+        redis_write,
+    )
 
     known = {
         "redis_write": redis_write.measure,
@@ -34,6 +43,7 @@ def main(names: list[str]) -> int:
         "control_room": control_room.measure,
         "logs": logs.measure,
         "cost": cost.measure,
+        "cli_start": cli_start.measure,
     }
     if not _are_known(names, known):
         return 2

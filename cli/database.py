@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from cli.settings import require
-from shared.errors import InvalidRequest, StoreUnavailable
+from shared.errors import ConfigError, InvalidRequest, StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -26,18 +26,31 @@ Connection = psycopg.Connection[Row]
 
 
 @contextmanager
-def connected() -> Iterator[Connection]:
+def connected(*, connect_timeout_s: int = CONNECT_TIMEOUT_S) -> Iterator[Connection]:
     """Open a connection in autocommit; the time zone is UTC.
 
     Raises: ConfigError without DATABASE_URL; StoreUnavailable where nobody answers, or a statement
     fails; InvalidRequest where a routine refuses what was asked, with its hint.
     """
-    dsn = require("database_url")
+    dsn = checked_dsn(require("database_url"))
     try:
-        with psycopg.connect(dsn, **connection_options(), row_factory=dict_row) as connection:
+        options = connection_options(connect_timeout_s=connect_timeout_s)
+        with psycopg.connect(dsn, **options, row_factory=dict_row) as connection:
             yield connection
     except psycopg.Error as error:
         raise translated(error) from error
+
+
+def checked_dsn(dsn: str) -> str:
+    """Return it. Raises: ConfigError if it is none; libpq's words would show the password."""
+    try:
+        psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise ConfigError(
+            "expected DATABASE_URL to be postgresql://user:password@host:port/database, was not",
+            hint="a password with @, : or / in it must be percent-encoded",
+        ) from None
+    return dsn
 
 
 def connection_options(

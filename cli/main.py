@@ -9,11 +9,13 @@ import typer
 
 from cli.backup import backup, restore
 from cli.cost import app as cost_app
+from cli.doctor import doctor
 from cli.incidents import app as incidents_app
 from cli.logs import logs
 from cli.rules import app as rules_app
 from cli.runs import app as runs_app
 from cli.schedules import app as schedules_app
+from cli.status import status
 from cli.transfer import export_app, import_app
 
 app = typer.Typer(
@@ -34,6 +36,8 @@ app.add_typer(import_app, name="import")
 app.command()(backup)
 app.command()(restore)
 app.add_typer(cost_app, name="cost")
+app.command()(status)
+app.command()(doctor)
 
 
 def _show_version(asked: bool) -> None:

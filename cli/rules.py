@@ -25,6 +25,7 @@ from cli.arguments import (
     read_rule_text,
     read_universe,
 )
+from cli.completion import complete_rule_words
 from cli.output import make_console, print_event, print_json, reporting
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ def check(
 
 @app.command()
 def functions(
-    name: Annotated[str, typer.Argument(help="A name, or a word of its definition.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A name, or a word of its definition.", autocompletion=complete_rule_words
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List what a rule can name: functions and series, with what they mean.

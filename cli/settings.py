@@ -1,13 +1,14 @@
 """Which system a command speaks to: the environment, else `.env`, else a running `make run`.
 
 `make run` writes the addresses and keys of its parts into `.local/operator.env` and deletes the
-file when it ends. `value` and `require` read single texts: the checked settings of a part
+file when it ends. `read_values` and `require` read texts: the checked settings of a part
 (`read_settings`) take a fifth of a second to import, which a screen or a prompt cannot wait for.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,12 +32,12 @@ def read_settings(kind: type[S]) -> S:
     return load_settings(kind, SETTINGS_FILES)
 
 
-def read_values() -> dict[str, str]:
+def read_values(files: Sequence[Path] = SETTINGS_FILES) -> dict[str, str]:
     """Return every setting that is set and not empty, by its name in lower case, unchecked."""
     from dotenv import dotenv_values
 
     values: dict[str, str] = {}
-    for file in SETTINGS_FILES:
+    for file in files:
         if file.is_file():
             values |= {name.lower(): text or "" for name, text in dotenv_values(file).items()}
     values |= {name.lower(): text for name, text in os.environ.items()}

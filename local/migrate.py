@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,27 +23,14 @@ import psycopg
 
 from local.schema_dump import dump_schema
 from shared.errors import ClosebellError, ConfigError, StoreUnavailable
+from shared.migrations import Migration, compare_history, is_edited, load_migrations
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
-FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql")
 # Any constant will do, if nobody else uses it: the bytes of "closebel".
 LOCK_KEY = int.from_bytes(b"closebel", "big")
 # A whole migration of a fresh database takes about a second.
 LOCK_WAIT_S = 60
 CONNECT_TIMEOUT_S = 10
-
-
-@dataclass(frozen=True)
-class Migration:
-    """One file of sql/migrations."""
-
-    version: str
-    name: str
-    text: str
-
-    @property
-    def file_name(self) -> str:
-        return f"{self.version}_{self.name}.sql"
 
 
 @dataclass(frozen=True)
@@ -54,27 +40,6 @@ class Migrated:
     applied: tuple[str, ...]
     routines_count: int
     schedules_count: int
-
-
-def load_migrations(folder: Path) -> list[Migration]:
-    """Return the migrations in order. Raises: ConfigError on a bad or doubled name."""
-    migrations: dict[str, Migration] = {}
-    for path in sorted(folder.glob("*.sql")):
-        match = FILE_NAME.fullmatch(path.name)
-        if match is None:
-            raise ConfigError(
-                f"expected YYYYMMDDHHMMSS_verb_object.sql, was {path.name}",
-                hint="rename the file",
-            )
-        version = match["version"]
-        if version in migrations:
-            raise ConfigError(
-                f"expected one migration {version}, were {migrations[version].file_name}"
-                f" and {path.name}",
-                hint="give the newer one its own time",
-            )
-        migrations[version] = Migration(version, match["name"], path.read_text("utf-8"))
-    return list(migrations.values())
 
 
 def migrate(dsn: str, *, sql: Path = SQL, schedules: bool = True) -> Migrated:
@@ -108,21 +73,9 @@ def apply_schedules(dsn: str, *, sql: Path = SQL) -> int:
 
 def load_status(dsn: str, *, sql: Path = SQL) -> list[tuple[str, str]]:
     """Return (file or version, applied | missing | edited | unknown) in order of version."""
-    migrations = {m.version: m for m in load_migrations(sql / "migrations")}
     with _connect(dsn) as connection:
         applied_texts = _load_history(connection)
-    status = []
-    for version in sorted(migrations.keys() | applied_texts.keys()):
-        migration = migrations.get(version)
-        if migration is None:
-            status.append((version, "unknown"))
-        elif version not in applied_texts:
-            status.append((migration.file_name, "missing"))
-        elif _is_edited(migration, applied_texts[version]):
-            status.append((migration.file_name, "edited"))
-        else:
-            status.append((migration.file_name, "applied"))
-    return status
+    return compare_history(load_migrations(sql / "migrations"), applied_texts)
 
 
 def _connect(dsn: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -178,25 +131,13 @@ def _check_history(migrations: Sequence[Migration], applied_texts: dict[str, lis
                 f"expected {migration.file_name} to be newer than {newest}, which is applied",
                 hint="give the file a newer time",
             )
-        if migration.version in applied_texts and _is_edited(
+        if migration.version in applied_texts and is_edited(
             migration, applied_texts[migration.version]
         ):
             raise ConfigError(
                 f"expected {migration.file_name} as it was applied, was edited since",
                 hint="undo the edit and write a new migration",
             )
-
-
-def _is_edited(migration: Migration, statements: Sequence[str]) -> bool:
-    """Return whether the text differs by more than blanks and semicolons.
-
-    The CLI stores a file split into statements, this runner whole: joined, both are the text.
-    """
-    return _squeeze("".join(statements)) != _squeeze(migration.text)
-
-
-def _squeeze(text: str) -> str:
-    return re.sub(r"[\s;]+", "", text)
 
 
 def _apply(connection: psycopg.Connection[tuple[object, ...]], migration: Migration) -> None:

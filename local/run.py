@@ -21,11 +21,12 @@ from local.ports import PORT_DEFAULT, check_free, parse_base
 from local.processes import mark_of
 from local.screen import Screen
 from local.secrets import load_or_create_secrets, write_private
-from local.services import build_parts, probe_client, service_ports
+from local.services import build_parts, probe_client, service_ports, venue_addresses
 from local.settings import LocalSettings
 from local.state import RunInfo, StateDir
 from local.supervisor import Supervisor
 from shared.errors import ClosebellError, ConfigError
+from shared.market.frame import Feed
 from shared.settings import load_settings
 
 STATE_DIR = PROJECT / ".local"
@@ -117,6 +118,8 @@ def tell_operator(cloud: Cloud) -> None:
         "COLLECTOR_URL": cloud.local_url(cloud.ports.collector),
         "DASHBOARD_URL": cloud.url,
     }
+    if cloud.feed.feed is not Feed.LIVE:
+        values |= venue_addresses(cloud)
     lines = (f"{name}={value}" for name, value in values.items() if value)
     write_private(cloud.state.operator_file, "\n".join((*lines, "")).encode())
 

@@ -81,6 +81,14 @@ def service_ports(cloud: Cloud, parts: Sequence[Part]) -> dict[str, int]:
     return {name: port for name, port in listening.items() if name in names}
 
 
+def venue_addresses(cloud: Cloud) -> dict[str, str]:
+    """Return the settings that point at the simulated or replayed venue here."""
+    return {
+        "BINANCE_REST_URL": cloud.local_url(cloud.ports.venue),
+        "BINANCE_STREAM_URL": f"ws://{HOST}:{cloud.ports.venue}",
+    }
+
+
 def _our_parts(cloud: Cloud, client: httpx.AsyncClient) -> list[Part]:
     ports = cloud.ports
     store = {
@@ -136,10 +144,7 @@ def _our_parts(cloud: Cloud, client: httpx.AsyncClient) -> list[Part]:
     ]
     venue: dict[str, str] = {}
     if cloud.feed.feed is not Feed.LIVE:
-        venue = {
-            "BINANCE_REST_URL": cloud.local_url(ports.venue),
-            "BINANCE_STREAM_URL": f"ws://{HOST}:{ports.venue}",
-        }
+        venue = venue_addresses(cloud)
         parts.append(_venue_part(cloud, client))
     parts.append(
         python_service(

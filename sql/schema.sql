@@ -4810,6 +4810,202 @@ $$;
 
 COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, requests, runs, errors, log lines.';
 
+CREATE FUNCTION ops.status() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+-- How everything is, in one answer: feeds, slots, traders, outbox, kill switch, and, where the
+-- schema has them (else null), schedules, open incidents, budget. `closebell status` shows it.
+declare
+    schedules_view regclass;
+    incidents_table regclass := to_regclass('ops.incidents');
+    budget_view regclass := to_regclass('ops.budget');
+    schedules jsonb;
+    incidents jsonb;
+    budget jsonb;
+begin
+    if to_regprocedure('ops.list_schedules()') is not null then
+        schedules_view := to_regclass('ops.schedules');
+        execute format($query$
+            select coalesce(jsonb_agg(to_jsonb(listed) order by listed.name), '[]')
+            from (
+                select name, timing_text, next_runs, last_run_at, last_status, last_http_status,
+                    average_ms, fail_streak, paused_until, reason
+                from %s
+            ) as listed
+        $query$, schedules_view) into schedules;
+    end if;
+    if incidents_table is not null then
+        execute format($query$
+            select coalesce(jsonb_agg(to_jsonb(listed)), '[]')
+            from (
+                select id, kind, subject, severity, message, raised_at, last_seen_at,
+                    acknowledged_at, acknowledged_by
+                from %s
+                where closed_at is null
+                order by severity = 'error' desc, raised_at desc
+                limit 50
+            ) as listed
+        $query$, incidents_table) into incidents;
+    end if;
+    if budget_view is not null then
+        execute format($query$
+            select coalesce(jsonb_agg(to_jsonb(listed) order by listed.share desc), '[]')
+            from (
+                select meter, unit, used_today, used_month, projected_month, free_limit, share
+                from %s
+                where share is not null
+            ) as listed
+        $query$, budget_view) into budget;
+    end if;
+    return jsonb_build_object(
+        'at', now(),
+        'signals_enabled', ops.setting('signals_enabled') = 'on',
+        'feeds', ops.status_feeds(),
+        'traders', ops.status_traders(),
+        'outbox', (
+            select jsonb_build_object('pending_count', count(*), 'oldest_at', min(created_at))
+            from ops.outbox
+            where status = 'pending'
+        ),
+        'schedules', schedules,
+        'incidents', incidents,
+        'budget', budget
+    );
+end
+$_$;
+
+COMMENT ON FUNCTION ops.status() IS 'Feeds, slots of the last hour, traders, outbox, schedules, incidents, budget: one document.';
+
+CREATE FUNCTION ops.status_feeds() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+-- Each venue and interval that was evaluated or is owed: its newest evaluated close, and the slots
+-- that closed in the last hour: done, missing (beyond watch_after_s), and in all.
+with feeds as (
+    select venue, "interval" from public.feed_status
+    union
+    select distinct venue, "interval" from public.traders where enabled
+),
+slots as (
+    select
+        feeds.venue,
+        feeds."interval",
+        runs.closed_at,
+        bool_and(runs.finished_at is not null) as is_done,
+        sum(runs.signals_count) as signals_count
+    from feeds
+    inner join ops.runs
+        on runs.venue = feeds.venue
+        and runs."interval" = feeds."interval"
+        and runs.closed_at > now() - interval '1 hour'
+    where runs.trader_id is null
+    group by feeds.venue, feeds."interval", runs.closed_at
+),
+missing as (
+    select distinct venue, "interval", closed_at
+    from ops.slots_missing
+    where closed_at > now() - interval '1 hour'
+),
+counts as (
+    select
+        venue,
+        "interval",
+        count(*) as expected_count,
+        count(*) filter (where slots.is_done) as done_count,
+        count(missing.closed_at) as missing_count,
+        coalesce(sum(slots.signals_count), 0) as signals_count
+    from slots
+    full join missing using (venue, "interval", closed_at)
+    group by venue, "interval"
+)
+select coalesce(
+    jsonb_agg(
+        jsonb_build_object(
+            'venue', feeds.venue,
+            'interval', feeds."interval",
+            'interval_s', ops.interval_s(feeds."interval"),
+            'feed', newest.feed,
+            'closed_at', newest.closed_at,
+            'finished_at', newest.finished_at,
+            'missing_instruments', newest.missing_count,
+            'is_owed', exists (
+                select from public.traders
+                where traders.enabled
+                    and traders.venue = feeds.venue
+                    and traders."interval" = feeds."interval"
+            ),
+            'slots', jsonb_build_object(
+                'expected_count', coalesce(counts.expected_count, 0),
+                'done_count', coalesce(counts.done_count, 0),
+                'missing_count', coalesce(counts.missing_count, 0)
+            ),
+            'signals_count', coalesce(counts.signals_count, 0)
+        )
+        order by feeds.venue, ops.interval_s(feeds."interval")
+    ),
+    '[]'
+)
+from feeds
+left join public.feed_status as newest using (venue, "interval")
+left join counts using (venue, "interval")
+$$;
+
+COMMENT ON FUNCTION ops.status_feeds() IS 'Part of ops.status(): newest evaluated close and slots of the last hour per interval.';
+
+CREATE FUNCTION ops.status_traders() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+-- How many traders there are, when one ran last, the last signal, and those that fail: with
+-- errors in a row, or disabled with a reason; the ten worst.
+select jsonb_build_object(
+    'enabled_count', count(*) filter (where traders.enabled),
+    'disabled_count', count(*) filter (where not traders.enabled),
+    'stopped_count', count(*) filter (where traders.disabled_reason is not null),
+    'failing_count', count(*) filter (where traders.enabled and traders.error_count > 0),
+    -- Runs are opened in the order of their ids: the newest few hundred hold the last that ended.
+    'last_run_at', (
+        select max(newest.finished_at)
+        from (select runs.finished_at from ops.runs order by runs.id desc limit 500) as newest
+    ),
+    'last_signal', (
+        select jsonb_build_object(
+            'created_at', signals.created_at,
+            'instrument', signals.instrument,
+            'origin', signals.origin,
+            'trader', (select named.name from public.traders as named
+                where named.id = signals.trader_id)
+        )
+        from public.signals
+        order by signals.id desc
+        limit 1
+    ),
+    'errors', coalesce(
+        (
+            select jsonb_agg(to_jsonb(worst))
+            from (
+                select
+                    failing.id,
+                    failing.name,
+                    failing.enabled,
+                    failing.error_count,
+                    left(coalesce(failing.disabled_reason, failing.last_error), 200) as message
+                from public.traders as failing
+                where failing.error_count > 0
+                order by failing.enabled desc, failing.error_count desc, failing.id
+                limit 10
+            ) as worst
+        ),
+        '[]'
+    )
+)
+from public.traders
+$$;
+
+COMMENT ON FUNCTION ops.status_traders() IS 'Part of ops.status(): counts of traders, last run and signal, the ten that fail most.';
+
 CREATE FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -7537,6 +7733,12 @@ REVOKE ALL ON FUNCTION ops.secret(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.setting(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.status() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.status_feeds() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.status_traders() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.store_trader_errors(run ops.runs, errors jsonb) FROM PUBLIC;
 

@@ -1,0 +1,242 @@
+"""All checks, in the order in which they are shown; each names only checks before it.
+
+docs/doctor.md holds the same lines (`python -m cli.checks.catalogue` prints its table).
+"""
+
+from __future__ import annotations
+
+from cli.checks.check import Check
+from cli.checks.collector import ask_budget, ask_collector
+from cli.checks.functions import ask_functions, ask_signature
+from cli.checks.postgres import (
+    ask_extensions,
+    ask_free_tier,
+    ask_kill_switch,
+    ask_postgres,
+)
+from cli.checks.redis import ask_eviction, ask_redis
+from cli.checks.scheduler import ask_cron, ask_functions_url, ask_requests
+from cli.checks.schema import ask_migrations, ask_routines, ask_timetable
+from cli.checks.secrets import ask_secret
+from cli.checks.settings import ask_disk, ask_settings
+from cli.checks.supabase import ask_dashboard, ask_realtime, ask_rest
+from cli.checks.venue import ask_clock, ask_postgres_clock, ask_sockets, ask_venue
+
+CHECKS = (
+    Check(
+        name="settings",
+        expected="every setting of the command line, no unknown name in .env, no impossible value",
+        meaning="a part does not start, or runs with a default that nobody wanted",
+        mend="`make run`, or edit `.env`; `.env.example` lists every name",
+        ask=ask_settings,
+    ),
+    Check(
+        name="disk",
+        expected="more than 2 GB free here",
+        meaning="a full disk stops Postgres and Redis of the local cloud",
+        mend="make room; `make clean` drops what was built",
+        ask=ask_disk,
+    ),
+    Check(
+        name="venue",
+        expected="the venue's REST API answers from here",
+        meaning="without it a gap is not repaired and nothing can start. 451: not served in this"
+        " region; 403: its firewall; 418: banned; 429: too many requests",
+        mend="451: `BINANCE_REST_URL=https://data-api.binance.vision`, or another region; else wait"
+        " as told",
+        ask=ask_venue,
+    ),
+    Check(
+        name="venue_sockets",
+        expected="the venue's sockets open from here",
+        meaning="no close comes: no frame, no signal",
+        mend="451: `BINANCE_STREAM_URL=wss://data-stream.binance.vision`, or another region",
+        ask=ask_sockets,
+    ),
+    Check(
+        name="clock",
+        expected="this machine within 1 s of the venue",
+        meaning="signatures are refused from 300 s on; ages on screens are wrong",
+        mend="`sudo timedatectl set-ntp true`",
+        ask=ask_clock,
+        needs=("venue",),
+    ),
+    Check(
+        name="redis",
+        expected="Redis accepts the token and answers within half a second",
+        meaning="no frame is written or read: slots wait until it is back",
+        mend="`UPSTASH_REDIS_REST_URL` and `_TOKEN` as console.upstash.com shows; here `make run`",
+        ask=ask_redis,
+    ),
+    Check(
+        name="eviction",
+        expected="eviction policy noeviction",
+        meaning="frames vanish when the memory is full, and with them the past that rules need",
+        mend="`redis-cli CONFIG SET maxmemory-policy noeviction`; Upstash: Eviction off",
+        ask=ask_eviction,
+        needs=("redis",),
+    ),
+    Check(
+        name="collector",
+        expected="the newest minute is stored, no gap, no frame that waits",
+        meaning="slots are not evaluated, or late and without some symbols",
+        mend="`make stop`, `make run`; deployed: `fly logs`, `fly machine restart`",
+        ask=ask_collector,
+    ),
+    Check(
+        name="budget",
+        expected="at most 80 % of the month's Redis commands, as projected",
+        meaning="the free quota ends before the month does, and Redis refuses",
+        mend="fewer `INTERVALS`, or a higher `COMMANDS_PER_MONTH_MAX`, which costs",
+        ask=ask_budget,
+        needs=("collector",),
+    ),
+    Check(
+        name="postgres",
+        expected="Postgres 15 or newer answers its owner",
+        meaning="nothing is stored, and nothing runs by itself",
+        mend="`DATABASE_URL` as Settings → Database shows it; here `make run`",
+        ask=ask_postgres,
+    ),
+    Check(
+        name="postgres_clock",
+        expected="Postgres within 1 s of the venue",
+        meaning="slots open early or late; a close 5 s ahead is refused",
+        mend="here `sudo timedatectl set-ntp true`; hosted: restart the project",
+        ask=ask_postgres_clock,
+        needs=("postgres", "venue"),
+    ),
+    Check(
+        name="extensions",
+        expected="pg_cron from 1.4, pg_net (here its stand-in), pgcrypto; hosted also Vault",
+        meaning="no schedule, no call, no signature, or a secret in a plain table",
+        mend="`create extension …;` as shown",
+        ask=ask_extensions,
+        needs=("postgres",),
+    ),
+    Check(
+        name="migrations",
+        expected="every file of sql/migrations applied, none edited since, no other",
+        meaning="routines and tables do not fit the code",
+        mend="`closebell doctor --fix` here, else `python -m local.migrate up`",
+        ask=ask_migrations,
+        needs=("postgres",),
+    ),
+    Check(
+        name="routines",
+        expected="every routine as in sql/routines",
+        meaning="an older release, or a change by hand, is at work",
+        mend="`closebell doctor --fix` here, else `python -m local.migrate up`",
+        ask=ask_routines,
+        needs=("migrations",),
+    ),
+    Check(
+        name="timetable",
+        expected="cron's jobs as in sql/schedules.sql, none paused",
+        meaning="what is not scheduled does not happen: no tick, no trimming",
+        mend="`closebell doctor --fix` here, else `python -m local.migrate up`; paused:"
+        " `closebell schedules resume NAME`",
+        ask=ask_timetable,
+        needs=("migrations", "extensions"),
+    ),
+    Check(
+        name="cron",
+        expected="a job of each minute ran within 130 s, and no job's last run failed",
+        meaning="no tick: signals come only by the collector's poke, missed slots are not made up",
+        mend="restart the database; a job that fails: `closebell schedules history NAME`",
+        ask=ask_cron,
+        needs=("extensions",),
+    ),
+    Check(
+        name="functions_url",
+        expected="Postgres calls the functions at FUNCTIONS_URL",
+        meaning="ticks go nowhere, or to another system",
+        mend="`update ops.settings set value = '…' where name = 'functions_url';`",
+        ask=ask_functions_url,
+        needs=("migrations",),
+    ),
+    Check(
+        name="secret",
+        expected="the secret of Postgres (Vault, here a table) equals FUNCTION_SECRET",
+        meaning="the functions refuse every tick (401)",
+        mend="`select vault.create_secret('…', 'function_secret');` here `closebell doctor --fix`",
+        ask=ask_secret,
+        needs=("migrations", "extensions"),
+    ),
+    Check(
+        name="functions",
+        expected="each function answers, all of this release",
+        meaning="no run is executed, no rule is checked or saved",
+        mend="`make run`; deployed: `fly status`, `fly deploy`",
+        ask=ask_functions,
+    ),
+    Check(
+        name="signature",
+        expected="the functions accept a call signed with FUNCTION_SECRET",
+        meaning="the collector's poke and the ticks are refused (401)",
+        mend="the same `FUNCTION_SECRET` in `.env` and where the functions run",
+        ask=ask_signature,
+        needs=("functions",),
+    ),
+    Check(
+        name="requests",
+        expected="a signed call made by Postgres is answered 200 within 4.5 s",
+        meaning="the request worker (pg_net) is silent, or cannot reach or convince the functions",
+        mend="hosted: `select net.worker_restart();` here `make stop`, `make run`",
+        ask=ask_requests,
+        needs=("functions_url", "secret"),
+    ),
+    Check(
+        name="rest",
+        expected="REST and auth accept the secret and the publishable key",
+        meaning="functions cannot store, nobody can sign in",
+        mend="both keys as Settings → API Keys shows them; here `make run`",
+        ask=ask_rest,
+    ),
+    Check(
+        name="realtime",
+        expected="a message of Postgres reaches a private topic within 3 s",
+        meaning="screens learn of a signal only by asking, up to a minute later",
+        mend="hosted: status.supabase.com; here `make stop`, `make run`",
+        ask=ask_realtime,
+        needs=("postgres",),
+    ),
+    Check(
+        name="dashboard",
+        expected="the dashboard's page is served",
+        meaning="nobody sees anything, though signals are stored",
+        mend="deploy it again; here `make run`",
+        ask=ask_dashboard,
+    ),
+    Check(
+        name="free_tier",
+        expected="database below 400 of 500 MB, connections below 80 %",
+        meaning="beyond 500 MB a free project is read-only",
+        mend="shorten `signal_retention_days` in `ops.settings`, then `call ops.trim();`",
+        ask=ask_free_tier,
+        needs=("postgres",),
+    ),
+    Check(
+        name="kill_switch",
+        expected="signals are on",
+        meaning="somebody has stopped all signals; runs wait and are made up for afterwards",
+        mend="`update ops.settings set value = 'on' where name = 'signals_enabled';`",
+        ask=ask_kill_switch,
+        needs=("migrations",),
+    ),
+)
+
+
+def table() -> str:
+    """Return the table of docs/doctor.md."""
+    lines = ["| check | expected | otherwise | what to type | needs |", "|---|---|---|---|---|"]
+    for check in CHECKS:
+        cells = (f"`{check.name}`", check.expected, check.meaning, check.mend)
+        lines.append(f"| {' | '.join(cells)} | {', '.join(check.needs) or '–'} |")
+    return "\n".join((*lines, ""))
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(table())

@@ -1,0 +1,245 @@
+"""How the status looks: one screen, 80 columns or more; the same lines go to a file or a phone.
+
+Pure: a report in, lines out (rich's markup; a console without colours drops it). No boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.text import Text
+
+from cli.status_report import age_s
+
+# What a screen of 24 lines leaves to each list.
+ERRORS_MAX, INCIDENTS_MAX, METERS_MAX = 3, 5, 3
+NAME_WIDTH = 10
+
+Report = Mapping[str, Any]
+
+
+def label_of(report: Report) -> list[str]:
+    """Return the line that says whose data it is; none where nothing is known."""
+    feed = (report["collector"] or {}).get("feed") or next(
+        (feed["feed"] for feed in report["feeds"] if feed["feed"]), None
+    )
+    return [f"data: [bold]{str(feed).upper()}[/]"] if feed else []
+
+
+def screen_of(report: Report, failure: str, every_s: float) -> Text:
+    """Return the whole screen of --watch; `failure`: why the report is an old one."""
+    head = [f"closebell status · {report['at'][:10]} {report['at'][11:19]} UTC"]
+    if failure:
+        head.append(f"[red]✗ old: {escape(failure)}[/]")
+    foot = ["", f"[dim]every {every_s:g} s · Ctrl-C ends[/]"]
+    return Text.from_markup("\n".join((*head, *label_of(report), *lines_of(report), *foot)))
+
+
+def lines_of(report: Report) -> list[str]:
+    """Return everything below the title."""
+    return [
+        *_problem_lines(report),
+        "",
+        *_feed_lines(report),
+        "",
+        *_collector_lines(report),
+        *_trader_lines(report),
+        _line("switch", "on" if report["signals_enabled"] else "[red]off[/]: no signal is stored"),
+        *_schedule_lines(report),
+        *_outbox_lines(report),
+        *_budget_lines(report),
+        *_incident_lines(report),
+    ]
+
+
+def ago(at: str | None, now: str) -> str:
+    """Return an age as people say it: 12 s ago, 5 min ago; a future instant as in 28 s."""
+    age = age_s(at, now)
+    if age is None:
+        return "never"
+    text = duration(abs(age))
+    return f"{text} ago" if age >= 0 else f"in {text}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its largest unit: 59 s, 3 min, 5 h, 2 d."""
+    for unit, size_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size_s:
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _problem_lines(report: Report) -> Iterator[str]:
+    if not report["problems"]:
+        yield "[green]✓[/] all is well"
+    for problem in report["problems"]:
+        yield f"[red]✗[/] [bold]{escape(problem)}[/]"
+
+
+def _feed_lines(report: Report) -> Iterator[str]:
+    """Return a row an interval: what is stored (collector), evaluated (Postgres), done in 1 h."""
+    now = report["at"]
+    stored = (report["collector"] or {}).get("last_close") or {}
+    venue = (report["collector"] or {}).get("venue", "")
+    rows = []
+    known = set()
+    for feed in report["feeds"]:
+        known.add((feed["venue"], feed["interval"]))
+        slots = feed["slots"]
+        own = stored.get(feed["interval"], {}) if feed["venue"] == venue else {}
+        rows.append(
+            (
+                f"{feed['venue']} {feed['interval']}",
+                str(feed["feed"] or "–").upper(),
+                _age(own.get("age_s")),
+                _age(age_s(feed["closed_at"], now)),
+                str(feed["missing_instruments"] or 0),
+                f"{slots['done_count']} of {slots['expected_count']}",
+                _alarm(slots["missing_count"]),
+                str(feed["signals_count"]),
+            )
+        )
+    for interval, close in stored.items():
+        if (venue, interval) not in known:
+            label = str((report["collector"] or {}).get("feed", "–")).upper()
+            rows.append((f"{venue} {interval}", label, _age(close.get("age_s")), *("–",) * 5))
+    head = ("feed", "data", "stored", "evaluated", "gaps", "slots 1 h", "missing", "signals")
+    yield from _columns((head, *rows))
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(_width(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for number, row in enumerate(rows):
+        cells = (
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        text = "  ".join(cells).rstrip()
+        yield f"[dim]{text}[/]" if number == 0 else text
+
+
+def _width(cell: str) -> int:
+    """Return the width without markup."""
+    return len(cell.replace("[red]", "").replace("[/]", ""))
+
+
+def _age(seconds: float | None) -> str:
+    return "–" if seconds is None else duration(max(seconds, 0))
+
+
+def _alarm(count: int) -> str:
+    return f"[red]{count}[/]" if count else "0"
+
+
+def _line(name: str, text: str) -> str:
+    return f"[dim]{name:<{NAME_WIDTH}}[/]{text}"
+
+
+def _collector_lines(report: Report) -> Iterator[str]:
+    collector = report["collector"]
+    if collector is None:
+        reason = report["collector_error"] or "COLLECTOR_URL is not set"
+        yield _line("collector", escape(reason))
+        return
+    gaps = (collector.get("gaps") or {}).get("count", 0)
+    redis = collector.get("redis") or {}
+    yield _line(
+        "collector",
+        f"{collector.get('phase', '?')} · {collector.get('symbols', 0)} symbols · gaps"
+        f" {_alarm(gaps)} · Redis p99 {redis.get('write_p99_ms') or 0:.0f} ms"
+        f" · waiting {_alarm(redis.get('pending_frames', 0))}",
+    )
+
+
+def _trader_lines(report: Report) -> Iterator[str]:
+    traders, now = report["traders"], report["at"]
+    stopped = f" ({traders['stopped_count']} stopped)" if traders["stopped_count"] else ""
+    yield _line(
+        "traders",
+        f"{traders['enabled_count']:,} enabled · {traders['disabled_count']:,} disabled{stopped}"
+        f" · failing {_alarm(traders['failing_count'])}"
+        f" · last run {ago(traders['last_run_at'], now)}",
+    )
+    signal = traders["last_signal"]
+    if signal:
+        yield _line(
+            "signals",
+            f"last {ago(signal['created_at'], now)} · {signal['instrument']} ·"
+            f" {escape(str(signal['trader'] or 'deleted'))} · {signal['origin']}",
+        )
+    else:
+        yield _line("signals", "none yet")
+    for error in traders["errors"][:ERRORS_MAX]:
+        state = "" if error["enabled"] else ", disabled"
+        yield _line(
+            "",
+            f"[red]✗[/] {error['id']} {escape(error['name'])}: {error['error_count']}"
+            f" in a row{state}: {escape(error['message'] or '')}",
+        )
+    if len(traders["errors"]) > ERRORS_MAX:
+        yield _line("", f"and {len(traders['errors']) - ERRORS_MAX} more")
+
+
+def _schedule_lines(report: Report) -> Iterator[str]:
+    now = report["at"]
+    if report["schedules"] is None:
+        return
+    rows = []
+    for schedule in report["schedules"]:
+        state = schedule["last_status"] or "never ran"
+        if schedule["last_http_status"]:
+            state += f" {schedule['last_http_status']}"
+        if schedule["fail_streak"]:
+            state = f"[red]{state} × {schedule['fail_streak']}[/]"
+        average = "–" if schedule["average_ms"] is None else f"{schedule['average_ms']:.0f} ms"
+        following = (schedule["next_runs"] or [None])[0]
+        when = (
+            f"[red]paused[/] until {schedule['paused_until'][:16].replace('T', ' ')}"
+            if schedule["paused_until"]
+            else f"next {ago(following, now)}"
+            if following
+            else ""
+        )
+        name = escape(schedule["name"])
+        rows.append((name, ago(schedule["last_run_at"], now), state, average, when))
+    if rows:
+        head = ("schedule", "last run", "status", "average", "")
+        yield from ("", *_columns((head, *rows)), "")
+
+
+def _outbox_lines(report: Report) -> Iterator[str]:
+    outbox = report["outbox"]
+    oldest = f" · oldest {ago(outbox['oldest_at'], report['at'])}" if outbox["oldest_at"] else ""
+    yield _line("outbox", f"{outbox['pending_count']:,} waiting{oldest}")
+
+
+def _budget_lines(report: Report) -> Iterator[str]:
+    meters = [
+        f"{meter['meter']} {float(meter['projected_month'] or 0):,.0f} of"
+        f" {float(meter['free_limit']):,.0f} a month ({meter['share']:.0%})"
+        for meter in (report["budget"] or ())[:METERS_MAX]
+    ]
+    redis = (report["collector"] or {}).get("redis") or {}
+    planned = redis.get("commands_per_month") or redis.get("commands_per_month_planned")
+    if not meters and planned and redis.get("commands_per_month_max"):
+        limit = redis["commands_per_month_max"]
+        meters = [f"Redis commands {planned:,.0f} of {limit:,.0f} a month ({planned / limit:.0%})"]
+    for number, meter in enumerate(meters):
+        yield _line("budget" if number == 0 else "", meter)
+
+
+def _incident_lines(report: Report) -> Iterator[str]:
+    if report["incidents"] is None:
+        return
+    if not report["incidents"]:
+        yield _line("incidents", "none open")
+    for number, incident in enumerate(report["incidents"][:INCIDENTS_MAX]):
+        who = incident["acknowledged_by"]
+        taken = f" · {escape(who)} looks at it" if who else ""
+        style = "red" if incident["severity"] == "error" else "yellow"
+        yield _line(
+            "incidents" if number == 0 else "",
+            f"[{style}]{incident['id']}[/] {incident['kind']} {escape(incident['subject'])},"
+            f" since {ago(incident['raised_at'], report['at']).removesuffix(' ago')}{taken}",
+        )
