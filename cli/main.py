@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from cli.deploy import deploy
 from cli.rules import app as rules_app
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(rules_app, name="rules")
+app.command()(deploy)
 
 
 def _show_version(asked: bool) -> None:

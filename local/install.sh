@@ -150,7 +150,10 @@ hash_of() { cat "$@" | sha256sum | cut -c 1-32; }
 
 npm_ci() { (cd "$1" && npm ci --no-audit --no-fund --loglevel=error); }
 
-build_dashboard() { (cd dashboard && npm run build); }
+# Without the addresses of a hosted system: here the gateway serves config.json.
+build_dashboard() {
+  (cd dashboard && env -u SUPABASE_URL -u SUPABASE_PUBLISHABLE_KEY -u FUNCTIONS_URL npm run build)
+}
 
 mkdir -p -m 711 .local 2>/dev/null && mkdir -p -m 700 .local/logs 2>/dev/null && [ -w .local/logs ] \
   || fail ".local is not yours to write (made by $(stat -c %U .local)); run as that user, or: sudo rm -rf .local"

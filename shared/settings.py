@@ -8,10 +8,10 @@ that no part knows (`load_settings`); names in the environment are not ours to j
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -382,15 +382,20 @@ def known_names() -> list[str]:
     return list(dict.fromkeys(name.upper() for kind in KINDS for name in kind.model_fields))
 
 
-def load_settings(kind: type[S], env_files: Sequence[str | Path] = (".env",)) -> S:
+def load_settings(
+    kind: type[S],
+    env_files: Sequence[str | Path] = (".env",),
+    values: Mapping[str, Any] | None = None,
+) -> S:
     """Return the settings from the environment and the files that exist, of which the last wins.
 
+    `values`, by field, win over both: what follows from other settings, as an address from a name.
     Raises: ConfigError naming each variable that is missing or impossible, and each name in a file
     that nobody knows.
     """
     _refuse_unknown(env_files)
     try:
-        return kind(_env_file=tuple(env_files))
+        return kind(_env_file=tuple(env_files), **(values or {}))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()

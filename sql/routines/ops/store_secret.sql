@@ -1,0 +1,38 @@
+create or replace function ops.store_secret(name text, value text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+-- Keep a secret where ops.secret(name) finds it: in Vault, or in ops.local_secrets where there is
+-- no Vault. The same name again replaces the value. Returns the place. Runs as its caller: Vault
+-- decides who may write.
+declare
+    secret_id uuid;
+begin
+    if coalesce(length(store_secret.value), 0) < 16 then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected at least 16 characters for %s, were %s',
+                store_secret.name, coalesce(length(store_secret.value), 0)
+            ),
+            hint = 'make one: openssl rand -base64 32';
+    end if;
+    if to_regclass('vault.decrypted_secrets') is null then
+        insert into ops.local_secrets (name, value)
+        values (store_secret.name, store_secret.value)
+        on conflict on constraint local_secrets_pkey do update
+        set value = excluded.value;
+        return 'ops.local_secrets';
+    end if;
+    execute 'select id from vault.secrets where name = $1' into secret_id using store_secret.name;
+    if secret_id is null then
+        execute 'select vault.create_secret($1, $2)' using store_secret.value, store_secret.name;
+    else
+        execute 'select vault.update_secret($1, $2)' using secret_id, store_secret.value;
+    end if;
+    return 'Vault';
+end
+$$;
+comment on function ops.store_secret(text, text) is
+    'Keep a secret in Vault, or in ops.local_secrets where there is none; returns the place.';
+revoke all on function ops.store_secret(text, text) from public, anon, authenticated;
