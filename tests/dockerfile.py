@@ -161,13 +161,16 @@ class Builder:
             case "COPY":
                 self._copy(stage, step.text, stages)
             case "RUN":
-                subprocess.run(
+                ran = subprocess.run(
                     ("/bin/sh", "-c", step.text),
                     cwd=stage.path(""),
                     env={**self.environment, **stage.environment},
-                    check=True,
+                    capture_output=True,
+                    text=True,
+                    check=False,
                     timeout=RUN_TIMEOUT_S,
                 )
+                assert ran.returncode == 0, f"{step.text}: {ran.stdout}{ran.stderr}"
             case "USER":
                 stage.user = step.text
             case "CMD":

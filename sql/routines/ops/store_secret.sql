@@ -7,6 +7,7 @@ as $$
 -- no Vault. The same name again replaces the value. Returns the place. Runs as its caller: Vault
 -- decides who may write.
 declare
+    vault regnamespace := to_regnamespace('vault');
     secret_id uuid;
 begin
     if coalesce(length(store_secret.value), 0) < 16 then
@@ -17,18 +18,22 @@ begin
             ),
             hint = 'make one: openssl rand -base64 32';
     end if;
-    if to_regclass('vault.decrypted_secrets') is null then
+    if vault is null then
         insert into ops.local_secrets (name, value)
         values (store_secret.name, store_secret.value)
         on conflict on constraint local_secrets_pkey do update
         set value = excluded.value;
         return 'ops.local_secrets';
     end if;
-    execute 'select id from vault.secrets where name = $1' into secret_id using store_secret.name;
+    execute format('select id from %s.secrets where name = $1', vault)
+    into secret_id
+    using store_secret.name;
     if secret_id is null then
-        execute 'select vault.create_secret($1, $2)' using store_secret.value, store_secret.name;
+        execute format('select %s.create_secret($1, $2)', vault)
+        using store_secret.value, store_secret.name;
     else
-        execute 'select vault.update_secret($1, $2)' using secret_id, store_secret.value;
+        execute format('select %s.update_secret($1, $2)', vault)
+        using secret_id, store_secret.value;
     end if;
     return 'Vault';
 end
