@@ -273,15 +273,17 @@ def _fly_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[St
     for group in GROUPS:
         folders = [PROJECT / "shared", PROJECT / group]
         sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+        content = _content([*(PROJECT / name for name in IMAGE_FILES), *sources])
         command = fly(
             "deploy",
             *app,
             *("--primary-region", deploy.fly_region),
             *("--process-groups", group, "--build-target", group),
+            # So that a list of releases says which image is whose.
+            *("--image-label", f"{group}-{content[:12]}"),
             *("--ha=false", "--yes", *options),
         )
-        inputs = (_content([*(PROJECT / name for name in IMAGE_FILES), *sources]), lines)
-        steps.append(_command_step(group, f"image and machine: {group}", command, inputs))
+        steps.append(_command_step(group, f"image and machine: {group}", command, (content, lines)))
     return steps
 
 

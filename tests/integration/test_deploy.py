@@ -196,8 +196,8 @@ def test_dry_run_shows_every_command_and_no_secret_and_does_nothing(tmp_path: Pa
         "flyctl apps create closebell-of-mine --org personal",
         "flyctl secrets import --stage --app closebell-of-mine",
         "UPSTASH_REDIS_REST_TOKEN, FUNCTIONS_URL, FUNCTION_SECRET, SUPABASE_URL",
-        "--process-groups functions --build-target functions --ha=false --yes",
-        "--process-groups collector --build-target collector --ha=false --yes",
+        "--process-groups functions --build-target functions --image-label functions-",
+        "--process-groups collector --build-target collector --image-label collector-",
         "vercel deploy --prod --yes --build-env SUPABASE_URL=https://abc.supabase.co",
         "closebell doctor",
     ):
