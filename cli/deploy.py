@@ -24,7 +24,8 @@ from cli.settings import PROJECT
 from shared.errors import ClosebellError, ConfigError, InvalidRequest, StepFailed
 
 if TYPE_CHECKING:
-    from cli.deploy_plan import Step, Target
+    from cli.deploy_plan import Step
+    from cli.deploy_target import Target
 
 # Beside the file of settings, whichever that is.
 DONE_FILE = Path(".local") / "deploy.json"
@@ -56,8 +57,11 @@ def deploy(
     Example: closebell deploy --dry-run
     """
     with reporting(as_json):
-        from cli.deploy_plan import check_target, fingerprint, make_steps
-        from cli.deploy_run import DoneSteps
+        if not as_json:
+            typer.echo("Checking settings and programs …", err=True)
+        from cli.deploy_done import DoneSteps
+        from cli.deploy_plan import fingerprint, make_steps
+        from cli.deploy_target import check_target
 
         target = _read_target(env_file)
         check_target(target)
@@ -88,7 +92,7 @@ def deploy(
 
 def _read_target(env_file: Path) -> Target:
     """Return what is deployed where; never the addresses of a running `make run`."""
-    from cli.deploy_plan import Target, check_complete
+    from cli.deploy_target import Target, check_complete
     from shared.settings import (
         CollectorSettings,
         DeploySettings,
@@ -147,11 +151,12 @@ def _do(step: Step, target: Target, screen: _Screen) -> None:
     try:
         outcome = carry_out(step, target, screen.line)
     except ClosebellError as error:
-        by_hand = f"; by hand: {step.by_hand}" if step.by_hand and not error.hint else ""
+        hints = [error.hint] if error.hint else []
+        if step.by_hand not in error.hint:
+            hints.append(f"by hand: {step.by_hand}")
+        hints.append("then: closebell deploy (goes on here)")
         raise StepFailed(
-            f"{step.title}: {error.message}",
-            hint=f"{error.hint}{by_hand}. Then: closebell deploy (goes on here)".lstrip("; "),
-            step=step.name,
+            f"{step.title}: {error.message}", hint="; ".join(hints), step=step.name
         ) from error
     screen.ended(step, outcome, time.monotonic() - began_s)
 

@@ -10,43 +10,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
-
+from cli.deploy_target import Target
 from cli.settings import PROJECT
-from shared.errors import ConfigError
-from shared.settings import (
-    DEPLOYED_SECRETS,
-    CollectorSettings,
-    DashboardHost,
-    DeploySettings,
-    FunctionsSettings,
-)
+from shared.settings import DashboardHost
 
-# Regions of Fly in the United States: Binance answers 451 to calls from there.
-REFUSED_REGIONS = ("dfw", "ewr", "iad", "lax", "ord", "sjc")
-TRANSACTION_POOLER_PORT = 6543
 GROUPS = ("functions", "collector")
 # What goes into the images.
 IMAGE_FILES = ("deploy/Dockerfile", "deploy/Dockerfile.dockerignore", "fly.toml", "uv.lock")
 HIDDEN = "***"
-NEEDED = (
-    "fly_app",
-    "database_url",
-    "supabase_url",
-    "supabase_publishable_key",
-    "supabase_secret_key",
-    "upstash_redis_rest_url",
-    "upstash_redis_rest_token",
-    "function_secret",
-    "dashboard_url",
-)
 
 
 class Kind(StrEnum):
@@ -91,106 +67,8 @@ class Step:
     inputs: tuple[str, ...]
     commands: tuple[Command, ...] = ()
     unless: Command | None = None
-    by_hand: str = ""
+    by_hand: str
     always: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What is deployed where: checked settings and what follows from them."""
-
-    deploy: DeploySettings
-    collector: CollectorSettings
-    functions: FunctionsSettings
-
-    @property
-    def functions_url(self) -> str:
-        """Return the address under which Postgres, the collector and browsers call."""
-        return self.functions.functions_url
-
-    @property
-    def name(self) -> str:
-        """Return what tells this target from another in the file of finished steps."""
-        host = urlsplit(self.deploy.database_url.get_secret_value()).hostname
-        return f"{self.deploy.fly_app} with {host}"
-
-    def secrets(self) -> dict[str, str]:
-        """Return what the deployed parts are told as secrets, empty ones left out."""
-        values = {**_dump(self.collector), **_dump(self.functions)}
-        return {name: values[name] for name in DEPLOYED_SECRETS if values.get(name)}
-
-    def overrides(self, fixed: Mapping[str, str]) -> dict[str, str]:
-        """Return the other settings of the deployed parts that are not the default.
-
-        `fixed`: names that fly.toml decides.
-        """
-        changed: dict[str, str] = {}
-        for settings in (self.collector, self.functions):
-            kind = type(settings)
-            for name, value in _dump(settings).items():
-                default = _text(kind.model_fields[name.lower()].default)
-                if name not in DEPLOYED_SECRETS and name not in fixed and value != default:
-                    changed[name] = value
-        return changed
-
-
-def check_complete(settings: DeploySettings) -> None:
-    """Refuse settings with gaps. Raises: ConfigError naming all that are missing."""
-    values = _dump(settings)
-    missing = [name.upper() for name in NEEDED if not values[name.upper()]]
-    if missing:
-        raise ConfigError(
-            f"expected {', '.join(missing)}, {'was' if len(missing) == 1 else 'were'} not set",
-            hint="set them in .env; docs/deploy.md says where each comes from",
-        )
-    if bool(settings.vercel_org_id) != bool(settings.vercel_project_id):
-        raise ConfigError(
-            "expected VERCEL_ORG_ID and VERCEL_PROJECT_ID together, was one of them",
-            hint="both are in dashboard/.vercel/project.json after: vercel link",
-        )
-
-
-def check_target(target: Target) -> None:
-    """Refuse what cannot work. Raises: ConfigError naming the setting and what to do."""
-    deploy = target.deploy
-    if deploy.fly_region in REFUSED_REGIONS:
-        raise ConfigError(
-            f"expected a region outside the United States, was FLY_REGION={deploy.fly_region}",
-            hint="Binance answers 451 there: set FLY_REGION=fra, ams, sin or another",
-        )
-    database = urlsplit(deploy.database_url.get_secret_value())
-    if database.scheme not in ("postgresql", "postgres") or not database.hostname:
-        raise ConfigError(
-            "expected DATABASE_URL=postgresql://…, was another text",
-            hint="Supabase: Connect → Session pooler",
-        )
-    if database.port == TRANSACTION_POOLER_PORT:
-        raise ConfigError(
-            "expected DATABASE_URL to keep its session, was the transaction pooler (port 6543)",
-            hint="Supabase: Connect → Session pooler (port 5432)",
-        )
-    if deploy.supabase_publishable_key.startswith("sb_secret_"):
-        raise ConfigError(
-            "expected SUPABASE_PUBLISHABLE_KEY to be public, was a secret key",
-            hint="every visitor reads it: take the one that begins with sb_publishable_",
-        )
-    for name, value in (
-        ("SUPABASE_URL", target.functions.supabase_url),
-        ("FUNCTIONS_URL", target.functions_url),
-        ("DASHBOARD_URL", deploy.dashboard_url),
-        ("UPSTASH_REDIS_REST_URL", target.functions.upstash_redis_rest_url),
-    ):
-        url = urlsplit(value)
-        if not url.hostname or value.endswith("/"):
-            raise ConfigError(f"expected {name}=https://… without a slash at the end", hint=".env")
-        if url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost"):
-            raise ConfigError(f"expected {name} to be https, was {url.scheme}://", hint=".env")
-    for name, value in target.secrets().items():
-        if any(character in value for character in "\n\r\"'#"):
-            raise ConfigError(
-                f"expected {name} without quotes, # or line breaks, was one with",
-                hint="flyctl would read another value; make a new one",
-            )
 
 
 def make_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[Step]:
@@ -352,16 +230,3 @@ def _content(paths: Iterable[Path]) -> str:
     for path in paths:
         digest.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _dump(settings: BaseSettings) -> dict[str, str]:
-    return {name.upper(): _text(getattr(settings, name)) for name in type(settings).model_fields}
-
-
-def _text(value: object) -> str:
-    """Return a setting's value as the environment carries it."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(str(part) for part in value)
-    return str(value)

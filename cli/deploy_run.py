@@ -1,4 +1,4 @@
-"""Carries out the steps of a deployment, one kind of act each, and remembers those that are done.
+"""Carries out the steps of a deployment, one kind of act each.
 
 Called by deploy.py. Not here: which steps there are (deploy_plan.py).
 """
@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
-import msgspec
 import psycopg
 import stamina
 
 from cli.database import CONNECT_TIMEOUT_S, translated
-from cli.deploy_plan import HIDDEN, Command, Kind, Step, Target
-from shared.errors import ConfigError, StepFailed
+from cli.deploy_plan import HIDDEN, Command, Kind, Step
+from cli.deploy_target import Target
+from shared.errors import StepFailed
 from shared.signing import signed_headers
 from shared.store.migrations import apply_schedules, migrate
 
@@ -31,47 +30,6 @@ PING_TIMEOUT_S = 90.0
 REQUEST_TIMEOUT_S = 30.0
 
 Tell = Callable[[str], None]
-
-
-class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A finished step: the hash of what it depended on, and when it ended (UTC)."""
-
-    fingerprint: str
-    ended_at: str
-
-
-class DoneSteps:
-    """The finished steps of one target, kept in a file of the operator's machine, mode 0600."""
-
-    def __init__(self, file: Path, target: str) -> None:
-        self._file = file
-        self._target = target
-        self._all: dict[str, dict[str, Done]] = {}
-        try:
-            self._all = msgspec.json.decode(file.read_bytes(), type=dict[str, dict[str, Done]])
-        except FileNotFoundError:
-            pass
-        except msgspec.DecodeError as error:
-            raise ConfigError(
-                f"expected {file} to hold finished steps, was unreadable: {error}",
-                hint=f"rm {file} (every step is then done again, which is harmless)",
-            ) from error
-
-    def has(self, step: Step, fingerprint: str) -> bool:
-        """Return whether the step was done with these inputs."""
-        done = self._all.get(self._target, {}).get(step.name)
-        return not step.always and done is not None and done.fingerprint == fingerprint
-
-    def add(self, step: Step, fingerprint: str) -> None:
-        """Remember a step at once: the next one may fail."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._all.setdefault(self._target, {})[step.name] = Done(fingerprint, now)
-        self._file.parent.mkdir(mode=0o711, exist_ok=True)
-        draft = self._file.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(msgspec.json.format(msgspec.json.encode(self._all), indent=2))
-        draft.replace(self._file)
 
 
 def carry_out(step: Step, target: Target, tell: Tell) -> str:
@@ -103,7 +61,8 @@ def run_command(command: Command, target: Target, tell: Tell) -> None:
 
     Raises: StepFailed with its last lines.
     """
-    hidden = [value for value in (*target.secrets().values(), *dict(command.env).values())]
+    database_url = target.deploy.database_url.get_secret_value()
+    hidden = [database_url, *target.secrets().values(), *dict(command.env).values()]
     lines: list[str] = []
     with subprocess.Popen(
         command.words,
@@ -115,25 +74,34 @@ def run_command(command: Command, target: Target, tell: Tell) -> None:
         text=True,
         errors="replace",
     ) as process:
-        assert process.stdin is not None and process.stdout is not None
-        deadline_s = time.monotonic() + COMMAND_TIMEOUT_S
+        assert process.stdout is not None
+        watchdog = threading.Timer(COMMAND_TIMEOUT_S, process.kill)
+        watchdog.start()
         try:
-            process.stdin.write(command.stdin)
-            process.stdin.close()
-        except BrokenPipeError:
-            lines.append("it did not read its standard input")
-        for line in process.stdout:
-            text = line.rstrip()
-            for value in hidden:
-                text = text.replace(value, HIDDEN) if value else text
-            tell(text)
-            lines = [*lines, text][-LAST_LINES:]
-            if time.monotonic() > deadline_s:
-                process.kill()
-        code = process.wait(COMMAND_TIMEOUT_S)
+            lines += _feed(process, command.stdin)
+            for line in process.stdout:
+                text = line.rstrip()
+                for value in hidden:
+                    text = text.replace(value, HIDDEN) if value else text
+                tell(text)
+                lines = [*lines, text][-LAST_LINES:]
+            code = process.wait(COMMAND_TIMEOUT_S)
+        finally:
+            watchdog.cancel()
     if code != 0:
         said = " / ".join(line for line in lines if line) or "nothing"
         raise StepFailed(f"{command.words[0]} exited {code} and said: {said}", hint=command.shown)
+
+
+def _feed(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Write a program's standard input; return a line that says so if it did not read it."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(text)
+        process.stdin.close()
+    except BrokenPipeError:
+        return ["it did not read its standard input"]
+    return []
 
 
 def _is_done(command: Command) -> bool:

@@ -153,7 +153,7 @@ def make_operator(folder: Path, **values: str) -> Operator:
             "FLY_APP": "closebell-of-mine",
             "FLY_API_TOKEN": "fly-token-value",
             "VERCEL_TOKEN": "vercel-token-value",
-            "DATABASE_URL": "postgresql://postgres:database-password@127.0.0.1:1/postgres",
+            "DATABASE_URL": "postgresql://postgres.abc:database-password@127.0.0.1:1/postgres",
             "SUPABASE_URL": "https://abc.supabase.co",
             "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_abc",
             "SUPABASE_SECRET_KEY": "sb_secret_value",
@@ -168,7 +168,13 @@ def make_operator(folder: Path, **values: str) -> Operator:
 
 @pytest.fixture
 def operator(tmp_path: Path, database: str, functions_url: str) -> Operator:
-    return make_operator(tmp_path, DATABASE_URL=database, FUNCTIONS_URL=functions_url)
+    return make_operator(
+        tmp_path,
+        DATABASE_URL=database,
+        FUNCTIONS_URL=functions_url,
+        # Not a hosted project: its database is another machine's.
+        SUPABASE_URL="https://supabase.example",
+    )
 
 
 SECRETS = ("fly-token-value", "vercel-token-value", "sb_secret_value", "redis-token-value", SECRET)
@@ -230,7 +236,7 @@ def test_first_deployment_does_everything_in_order(operator: Operator, database:
         "UPSTASH_REDIS_REST_TOKEN": "redis-token-value",
         "FUNCTIONS_URL": operator.values["FUNCTIONS_URL"],
         "FUNCTION_SECRET": SECRET,
-        "SUPABASE_URL": "https://abc.supabase.co",
+        "SUPABASE_URL": "https://supabase.example",
         "SUPABASE_SECRET_KEY": "sb_secret_value",
         "DASHBOARD_ORIGIN": "https://closebell.example",
     }
@@ -255,7 +261,7 @@ def test_deployment_that_failed_goes_on_where_it_stopped(operator: Operator) -> 
     assert failed.returncode == 1
     assert "flyctl exited 1 and said: Error: no capacity in fra, secret was ***" in failed.stderr
     assert "flyctl deploy --app closebell-of-mine" in failed.stderr, "the command to type"
-    assert "Then: closebell deploy (goes on here)" in failed.stderr
+    assert "then: closebell deploy (goes on here)" in failed.stderr
     assert SECRET not in failed.stdout + failed.stderr
     assert fly_groups(operator.calls()) == ["functions", "collector"]
 
@@ -347,6 +353,10 @@ def test_another_static_host_gets_a_folder(operator: Operator) -> None:
             "was the transaction pooler (port 6543)",
         ),
         ({"DATABASE_URL": "mysql://u:p@x/y"}, "expected DATABASE_URL=postgresql://"),
+        (
+            {"DATABASE_URL": "postgresql://postgres.another:p@x.pooler.supabase.com:5432/postgres"},
+            "expected DATABASE_URL and SUPABASE_URL of one project, abc is not in the first",
+        ),
         ({"SUPABASE_PUBLISHABLE_KEY": "sb_secret_x"}, "was a secret key"),
         ({"SUPABASE_URL": "http://abc.supabase.co"}, "expected SUPABASE_URL to be https"),
         ({"DASHBOARD_URL": "https://x.example/"}, "without a slash at the end"),
@@ -391,5 +401,5 @@ def test_database_that_does_not_answer_stops_with_the_reason(tmp_path: Path) -> 
     failed = operator.run("--yes")
     assert failed.returncode == 1
     assert "migrations and routines: expected a database, was:" in failed.stderr
-    assert "check DATABASE_URL" in failed.stderr
+    assert "check DATABASE_URL; by hand: python -m local.migrate up; then:" in failed.stderr
     assert "database-password" not in failed.stderr + failed.stdout

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cli.deploy_plan import NEEDED
+from cli.deploy_target import NEEDED
 from shared.settings import known_names
 
 ROOT = Path(__file__).resolve().parents[2]
