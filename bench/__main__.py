@@ -24,12 +24,13 @@ def main(names: list[str]) -> int:
         for name in names[1:] or run.PARTS:
             _measure(name, run.PARTS[name].measure, run.PARTS[name].replaces)
         return 0
-    from bench import images, ingest, latency, memory, redis_write
+    from bench import function_memory, images, ingest, latency, memory, redis_write
 
     known = {
         "redis_write": redis_write.measure,
         "ingest": ingest.measure,
         "memory": memory.measure,
+        "function_memory": function_memory.measure,
         "images": images.measure,
         "latency": latency.measure,
     }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cli.deploy_plan import Step
     from cli.deploy_target import Target
 
+ENV_FILE = PROJECT / ".env"
 # Beside the file of settings, whichever that is.
 DONE_FILE = Path(".local") / "deploy.json"
 DOCTOR_TIMEOUT_S = 300
@@ -44,7 +45,7 @@ def deploy(
         typer.Option(
             help="Settings of the system to deploy; the environment wins.", show_default=".env"
         ),
-    ] = PROJECT / ".env",
+    ] = ENV_FILE,
     again: Annotated[
         bool, typer.Option("--again", help="Do every step, also what is done and unchanged.")
     ] = False,
@@ -100,6 +101,8 @@ def _read_target(env_file: Path) -> Target:
         load_settings,
     )
 
+    if env_file != ENV_FILE and not env_file.exists():
+        raise InvalidRequest(f"expected a file of settings, {env_file} is not there")
     files = [env_file]
     settings = load_settings(DeploySettings, files)
     check_complete(settings)

@@ -390,6 +390,18 @@ def test_missing_program_is_named_with_the_way_to_get_it(tmp_path: Path) -> None
     assert "https://fly.io/docs/flyctl/install" in refused.stderr
 
 
+def test_file_of_settings_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    result = subprocess.run(
+        (CLOSEBELL, "deploy", "--env-file", str(tmp_path / "staging.env")),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "staging.env is not there" in result.stderr
+
+
 def test_nobody_is_asked_where_nobody_can_answer(tmp_path: Path) -> None:
     refused = make_operator(tmp_path).run()
     assert refused.returncode == 2
