@@ -48,11 +48,11 @@ fuzz: ## send ten million random rules through the parser (COUNT=10000000 SEED=7
 	@local/install.sh check
 	$(PYTHON) -m tests.unit.rules.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
-fmt: ## put the code into its format, write .env.example anew
+fmt: ## put the code into its format, write .env.example and docs/settings.md anew
 	@local/install.sh check
 	ruff check --fix .
 	ruff format .
-	$(PYTHON) -m local.env_example > .env.example
+	$(PYTHON) -m docs.settings
 
 docs: ## write what is generated in docs/ anew: functions.md and its pictures, tables of cost.md
 	@local/install.sh check

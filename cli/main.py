@@ -9,6 +9,7 @@ import typer
 
 from cli.backup import backup, restore
 from cli.cost import app as cost_app
+from cli.deploy import deploy
 from cli.doctor import doctor
 from cli.incidents import app as incidents_app
 from cli.logs import logs
@@ -38,6 +39,7 @@ app.command()(restore)
 app.add_typer(cost_app, name="cost")
 app.command()(status)
 app.command()(doctor)
+app.command()(deploy)
 
 
 def _show_version(asked: bool) -> None:

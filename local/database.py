@@ -1,7 +1,7 @@
 """Brings a database to the state the parts expect: platform, migrations, addresses, secrets.
 
 The platform (`local/sql`: roles and schemas that every Supabase project has) only where it is
-ours; migrations, routines and schedules by `local/migrate.py`. All of it may be done again.
+ours; migrations, routines and schedules by `shared/store/migrations.py`. All may be done again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local.migrate import apply_schedules, migrate
 from shared.errors import StoreUnavailable
+from shared.store.migrations import apply_schedules, migrate
 
 REST_ROLE = "closebell_lite"
 

@@ -148,9 +148,15 @@ is_done() { [ -e "$1" ] && [ "$(cat "$1")" = "$2" ]; } # is_done STAMP HASH
 
 hash_of() { cat "$@" | sha256sum | cut -c 1-32; }
 
+# Exact versions in package.json instead of a lock file: the one package has a binary a platform.
+npm_install() { (cd "$1" && npm install --no-package-lock --no-audit --no-fund --loglevel=error); }
+
 npm_ci() { (cd "$1" && npm ci --no-audit --no-fund --loglevel=error); }
 
-build_dashboard() { (cd dashboard && npm run build); }
+# Without the addresses of a hosted system: here the gateway serves config.json.
+build_dashboard() {
+  (cd dashboard && env -u SUPABASE_URL -u SUPABASE_PUBLISHABLE_KEY -u FUNCTIONS_URL npm run build)
+}
 
 mkdir -p -m 711 .local 2>/dev/null && mkdir -p -m 700 .local/logs 2>/dev/null && [ -w .local/logs ] \
   || fail ".local is not yours to write (made by $(stat -c %U .local)); run as that user, or: sudo rm -rf .local"
@@ -192,6 +198,14 @@ for folder in local dashboard; do
     printf '%s' "$npm_hash" >"$folder/node_modules/.closebell"
   fi
 done
+
+if [ "$purpose" = test ]; then
+  cli_hash=$(hash_of deploy/package.json)
+  if ! is_done deploy/node_modules/.closebell "$cli_hash"; then
+    step 'Supabase CLI (deploy)' npm_install deploy
+    printf '%s' "$cli_hash" >deploy/node_modules/.closebell
+  fi
+fi
 
 if [ "$purpose" != check ]; then
   newer=found

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigError
-from shared.settings import CollectorSettings
+from shared.settings import CollectorSettings, unit
 
 LOOPBACK_NAMES = ("127.0.0.1", "::1", "localhost")
 
@@ -22,21 +22,40 @@ class LocalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore")
 
-    supabase_url: str = Field("", description="a real Supabase project; empty = stand-ins here")
-    supabase_publishable_key: str = Field("", description="its publishable key (sb_publishable_…)")
-    supabase_secret_key: SecretStr = Field(SecretStr(""), description="its secret key")
-    supabase_jwt_secret: SecretStr = Field(SecretStr(""), description="its HS256 secret, if any")
-    database_url: SecretStr = Field(
-        SecretStr(""), description="its Postgres, for migrations; empty = migrated by hand"
+    supabase_url: str = Field(
+        "",
+        description="a real Supabase project; empty = stand-ins here",
+        json_schema_extra=unit("URL"),
     )
-    upstash_redis_rest_url: str = Field("", description="a real Upstash; empty = stand-in here")
-    upstash_redis_rest_token: SecretStr = Field(SecretStr(""), description="its token")
+    supabase_publishable_key: str = Field(
+        "", description="its publishable key (sb_publishable_…)", json_schema_extra=unit("key")
+    )
+    supabase_secret_key: SecretStr = Field(
+        SecretStr(""), description="its secret key", json_schema_extra=unit("secret")
+    )
+    supabase_jwt_secret: SecretStr = Field(
+        SecretStr(""), description="its HS256 secret, if any", json_schema_extra=unit("secret")
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="its Postgres, for migrations; empty = migrated by hand",
+        json_schema_extra=unit("secret"),
+    )
+    upstash_redis_rest_url: str = Field(
+        "", description="a real Upstash; empty = stand-in here", json_schema_extra=unit("URL")
+    )
+    upstash_redis_rest_token: SecretStr = Field(
+        SecretStr(""), description="its token", json_schema_extra=unit("secret")
+    )
     function_secret: SecretStr = Field(
-        SecretStr(""), description="secret that signs calls; empty = generated"
+        SecretStr(""),
+        description="secret that signs calls; empty = generated",
+        json_schema_extra=unit("secret"),
     )
     binance_rest_url: str = Field(
         CollectorSettings.model_fields["binance_rest_url"].default,
         description="host of Binance's REST API, asked whether live data can be had",
+        json_schema_extra=unit("URL"),
     )
 
     @property

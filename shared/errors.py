@@ -9,6 +9,7 @@ ClosebellError
 ├─ RunError     InvalidRequest (400) ─ InvalidRule (400, line and column)
 │               Unauthorized (401) · Forbidden (403) · NotFound (404) · TooManyRequests (429)
 │               SlotAlreadyDone (200, no-op) · DeadlineExceeded (stop cleanly)
+│               StepFailed (mend it, run the same command again)
 └─ ConfigError  (refuse to start)
 ```
 
@@ -141,6 +142,10 @@ class SlotAlreadyDone(RunError):
 
 class DeadlineExceeded(RunError):
     """The time for this request is over: what is unfinished stays for the next tick."""
+
+
+class StepFailed(RunError):
+    """A step of a deployment failed: mend it and run the same command, which goes on there."""
 
 
 class ConfigError(ClosebellError):

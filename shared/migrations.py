@@ -1,6 +1,7 @@
 """The files of sql/migrations, and how far a database is from them. Reads files, asks no database.
 
-Called by whoever applies them (local/migrate.py) and by whoever only looks (closebell doctor).
+Called by whoever applies them (shared/store/migrations.py) and by whoever only looks (closebell
+doctor).
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.env_example import render
 from local.feeds import FeedChoice, choose_feed
 from local.logfiles import RotatingLog, last_line
 from local.ports import HOST, Ports, check_free, find_free_base, parse_base
@@ -207,7 +206,3 @@ def test_log_keeps_two_bounded_generations(tmp_path: Path) -> None:
     assert all(len(content) <= 100 for content in files.values())
     assert (files["a.log.1"] + files["a.log"]).splitlines()[-1] == b"line 49"
     assert last_line(tmp_path / "a.log") == "line 49"
-
-
-def test_env_example_is_what_the_settings_say() -> None:
-    assert (PROJECT / ".env.example").read_text() == render()

@@ -1,0 +1,231 @@
+"""A Dockerfile read and carried out without Docker, as far as ours goes; anything else is refused.
+
+Each stage is a folder that stands for the image's root. `COPY` copies what .dockerignore lets
+through, `RUN` runs the very command with the stage's environment and nothing else, paths below
+`/app` and `/usr/local` mapped into the folder. The base image is the interpreter of this machine,
+an image that only brings a program (uv) is that program. Called by tests and benchmarks.
+
+Not here: layers of the base image, users in /etc/passwd, a network of its own.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import tarfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+# What the folder stands for: paths that instructions may name.
+MAPPED = re.compile(r"(?<![\w/.-])/(?=app\b|usr/local\b)")
+HOST_PATH = "/usr/bin:/bin"
+RUN_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction, continuation lines joined."""
+
+    keyword: str
+    text: str
+
+
+@dataclass
+class Stage:
+    """A stage as it is built: its folder and what the last instructions of their kind said."""
+
+    name: str
+    base: str
+    instructions: list[Instruction]
+    root: Path = Path()
+    env: dict[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    user: str = "0"
+    command: list[str] = field(default_factory=list)
+    health_command: list[str] = field(default_factory=list)
+
+    def path(self, inside: str) -> Path:
+        """Return where a path of the image is on this machine."""
+        return self.root / os.path.join(self.workdir, inside).lstrip("/")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what a process of the image sees, and nothing of this machine's."""
+        return {name: MAPPED.sub(f"{self.root}/", value) for name, value in self.env.items()}
+
+
+def read_stages(dockerfile: Path) -> list[Stage]:
+    """Return the stages in order, not built yet."""
+    text = re.sub(r"^\s*#.*\n", "", dockerfile.read_text("utf-8"), flags=re.MULTILINE)
+    stages: list[Stage] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if not line.strip():
+            continue
+        keyword, _, rest = line.strip().partition(" ")
+        if keyword == "FROM":
+            base, _, name = rest.partition(" AS ")
+            stages.append(Stage(name.strip(), base.strip(), []))
+        else:
+            stages[-1].instructions.append(Instruction(keyword, rest.strip()))
+    return stages
+
+
+def read_ignored(file: Path) -> list[tuple[bool, str]]:
+    """Return the patterns of a .dockerignore in order: (excluded or let in, pattern)."""
+    lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    return [(not line.startswith("!"), line.removeprefix("!")) for line in patterns]
+
+
+def is_ignored(path: str, patterns: list[tuple[bool, str]]) -> bool:
+    """Return whether a path of the context stays outside: the last pattern that matches decides.
+
+    A pattern matches a path, or a folder above it; `**/` stands for any depth.
+    """
+    parts = path.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    excluded = False
+    for excludes, pattern in patterns:
+        if any(_matches(candidate, pattern) for candidate in above):
+            excluded = excludes
+    return excluded
+
+
+def _matches(path: str, pattern: str) -> bool:
+    if pattern.startswith("**/"):
+        return fnmatch.fnmatchcase(path.rpartition("/")[2], pattern[3:])
+    same_depth = path.count("/") == pattern.count("/")
+    return same_depth and fnmatch.fnmatchcase(path, pattern)
+
+
+@dataclass
+class Builder:
+    """Builds stages of one Dockerfile below `folder`.
+
+    `python`: the interpreter that a `python:…` image brings; `programs`: what other images bring,
+    by image and path; `environment`: what RUN sees beside the image's own (a cache, offline).
+    """
+
+    context: Path
+    dockerfile: Path
+    folder: Path
+    python: Path
+    programs: dict[tuple[str, str], Path]
+    environment: dict[str, str]
+    built: dict[str, Stage] = field(default_factory=dict)
+
+    def build(self, target: str) -> Stage:
+        """Return a stage, built with all that it stands on."""
+        if target in self.built:
+            return self.built[target]
+        stages = {stage.name: stage for stage in read_stages(self.dockerfile)}
+        stage = stages[target]
+        stage.root = self.folder / target
+        if stage.base in stages:
+            below = self.build(stage.base)
+            shutil.copytree(below.root, stage.root, symlinks=True)
+            stage = replace(
+                below, name=target, root=stage.root, env=dict(below.env), instructions=[]
+            )
+        else:
+            self._start_from_python(stage)
+        for instruction in stages[target].instructions:
+            self._carry_out(stage, instruction, stages)
+        self.built[target] = stage
+        return stage
+
+    def _start_from_python(self, stage: Stage) -> None:
+        version = re.fullmatch(r"python:(\d+\.\d+)-slim-bookworm", stage.base)
+        assert version, f"expected a slim Python image, was {stage.base}"
+        bin_dir = stage.root / "usr" / "local" / "bin"
+        bin_dir.mkdir(parents=True)
+        for name in ("python", "python3", f"python{version[1]}"):
+            (bin_dir / name).symlink_to(self.python)
+        stage.env["PATH"] = f"/usr/local/bin:{HOST_PATH}"
+
+    def _carry_out(self, stage: Stage, step: Instruction, stages: dict[str, Stage]) -> None:
+        match step.keyword:
+            case "ENV":
+                for pair in shlex.split(step.text):
+                    name, _, value = pair.partition("=")
+                    stage.env[name] = value.replace("$PATH", stage.env["PATH"])
+            case "WORKDIR":
+                stage.workdir = step.text
+                stage.path("").mkdir(parents=True, exist_ok=True)
+            case "COPY":
+                self._copy(stage, step.text, stages)
+            case "RUN":
+                ran = subprocess.run(
+                    ("/bin/sh", "-c", step.text),
+                    cwd=stage.path(""),
+                    env={**self.environment, **stage.environment},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=RUN_TIMEOUT_S,
+                )
+                assert ran.returncode == 0, f"{step.text}: {ran.stdout}{ran.stderr}"
+            case "USER":
+                stage.user = step.text
+            case "CMD":
+                stage.command = json.loads(step.text)
+            case "HEALTHCHECK":
+                stage.health_command = json.loads(step.text.partition("CMD ")[2])
+            case "EXPOSE" | "STOPSIGNAL":
+                pass
+            case _:
+                raise AssertionError(f"expected an instruction we carry out, was {step}")
+
+    def _copy(self, stage: Stage, text: str, stages: dict[str, Stage]) -> None:
+        words = text.split()
+        source_image = words.pop(0).removeprefix("--from=") if words[0].startswith("--") else ""
+        *sources, target = words
+        for source in sources:
+            if source_image in stages:
+                found = self.build(source_image).path(source)
+                shutil.copytree(found, stage.path(target), symlinks=True, dirs_exist_ok=True)
+            elif source_image:
+                shutil.copy(self.programs[source_image, source], stage.path(target))
+            else:
+                self._copy_from_context(stage, source, target)
+
+    def _copy_from_context(self, stage: Stage, source: str, target: str) -> None:
+        patterns = read_ignored(self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore"))
+        found = self.context / source
+        files = [found] if found.is_file() else [f for f in found.rglob("*") if f.is_file()]
+        let_in = [
+            f for f in files if not is_ignored(f.relative_to(self.context).as_posix(), patterns)
+        ]
+        assert let_in, f"expected {source} in the build context, nothing is let in"
+        for file in let_in:
+            # A folder's content goes into the target, a file below it.
+            inside = file.relative_to(found) if found.is_dir() else Path(file.name)
+            place = stage.path(target) / inside
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, place)
+
+
+def own_files(stage: Stage) -> list[Path]:
+    """Return the files that the stage adds to its base image."""
+    return sorted(p for p in stage.path("/app").rglob("*") if p.is_file() or p.is_symlink())
+
+
+def unpacked_bytes(stage: Stage) -> int:
+    """Return what the stage's own files take on a disk, in bytes of content."""
+    return sum(p.lstat().st_size for p in own_files(stage) if stat.S_ISREG(p.lstat().st_mode))
+
+
+def packed_bytes(stage: Stage, scratch: Path) -> int:
+    """Return what a registry stores for the stage's own files: one gzipped tar."""
+    archive = scratch / f"{stage.name}.tar.gz"
+    with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
+        tar.add(stage.path("/app"), "app")
+    size = archive.stat().st_size
+    archive.unlink()
+    return size
