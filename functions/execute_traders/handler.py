@@ -62,6 +62,7 @@ class ExecuteTraders:
         self._now_ms = now_ms
         self._timeout_s = timeout_s
         self._shards = ShardCache()
+        self._evaluating = asyncio.Lock()
 
     async def __call__(self, request: Request) -> Response:
         """Return an ExecuteTradersReply; raises what the run raised, after giving it back."""
@@ -148,12 +149,14 @@ class ExecuteTraders:
                 )
         except StaleData as error:
             return await self._wait(claim, error, watch)
-        evaluated_at_ms = self._now_ms()
-        with watch.stage("evaluate"):
-            last = shard.last_close if run.trader_id is None else None
-            outcome = await asyncio.to_thread(
-                decide, prepared, loaded, run, evaluated_at_ms, longer, claim.due, last
-            )
+        # One at a time: they share a core anyway, and each takes some tens of megabytes.
+        async with self._evaluating:
+            evaluated_at_ms = self._now_ms()
+            with watch.stage("evaluate"):
+                last = shard.last_close if run.trader_id is None else None
+                outcome = await asyncio.to_thread(
+                    decide, prepared, loaded, run, evaluated_at_ms, longer, claim.due, last
+                )
         return await self._save(claim, outcome, watch)
 
     async def _wait(self, claim: Claim, error: StaleData, watch: Stopwatch) -> ExecuteTradersReply:

@@ -25,7 +25,9 @@ from shared.store.frames import FrameStore
 WINDOW_BARS = 501
 # What the collector keeps in Redis (HISTORY_BARS); beyond it a window has no bars.
 KEPT_BARS = 600
-# A ring of 500 symbols is 2 × 501 bars × 32 kB = 32 MB; five intervals are the default.
+# Bars that a ring can grow by before it is copied: twenty milliseconds now and then, or memory.
+SPARE_BARS = 128
+# A ring of 500 symbols is (501 + 128) bars × 32 kB = 20 MB; five intervals are the default.
 RINGS_MAX = 8
 SYMBOL_LISTS_MAX = 32
 
@@ -46,10 +48,10 @@ class _Ring:
         self.filled = window.bars
         self.handed_out = window.bars
         self.frames = {t: _without_columns(frame) for t, frame in frames.items()}
-        self.columns = self._allocate(window.columns)
+        self.columns = self._allocate(window.columns, window.bars)
 
-    def _allocate(self, kept: NDArray[np.float64]) -> NDArray[np.float64]:
-        columns = np.full((len(COLUMNS), 2 * WINDOW_BARS, len(self.symbols)), np.nan)
+    def _allocate(self, kept: NDArray[np.float64], bars: int) -> NDArray[np.float64]:
+        columns = np.full((len(COLUMNS), bars + SPARE_BARS, len(self.symbols)), np.nan)
         columns[:, : kept.shape[1]] = kept
         return columns
 
@@ -71,7 +73,7 @@ class _Ring:
             return
         if self.filled + added > self.columns.shape[1]:
             dropped = self.filled + added - WINDOW_BARS
-            self.columns = self._allocate(self.columns[:, dropped : self.filled])
+            self.columns = self._allocate(self.columns[:, dropped : self.filled], WINDOW_BARS)
             self.first_open_time_ms += dropped * self.step_ms
             self.filled -= dropped
             self.handed_out = 0
