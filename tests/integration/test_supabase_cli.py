@@ -80,10 +80,11 @@ def test_push_lint_and_types_accept_the_work_directory(database: str) -> None:
         *("db", "lint", f"--remote={database}"),
         *("--schema", "public,ops", "--level", "error", "--fail-on", "none"),
     )
-    # This database has no pg_cron; nothing else is wrong in any routine.
-    errors = [
-        message for message in re.findall(r'"message": "(.*)"', lint) if "cron." not in message
-    ]
+    # This database has no pg_cron, and a schedule makes its temporary procedure when it runs;
+    # nothing else is wrong in any routine.
+    messages = re.findall(r'"message": "(.*)"', lint)
+    absent = re.compile(r'cron\.|schema \\"(cron|pg_temp)')
+    errors = [message for message in messages if not absent.search(message)]
     assert errors == []
     types = supabase("gen", "types", f"--remote={database}", "--schema", "public")
     for word in ('"traders"', '"signals"', '"rule": string', '"emit_signals"'):
