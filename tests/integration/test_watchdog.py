@@ -75,6 +75,7 @@ def database(cloud: Stack) -> Iterator[psycopg.Connection]:
             "update ops.settings set value = %s where name = %s", settings
         )
         connection.execute("delete from ops.incidents")
+        connection.execute("delete from ops.local_secrets where name = 'deadman_url'")
 
 
 def value(database: psycopg.Connection, statement: str, *arguments: object) -> Any:
@@ -104,8 +105,12 @@ def raise_incident(database: psycopg.Connection, severity: str = "error") -> int
 
 
 def run(cloud: Stack, *words: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
+    return closebell(cloud, "incidents", *words, dsn=dsn)
+
+
+def closebell(cloud: Stack, *words: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [COMMAND, "incidents", *words],
+        [COMMAND, *words],
         env={**os.environ, "COLUMNS": "100", "DATABASE_URL": dsn or cloud.dsn},
         cwd="/",
         capture_output=True,
@@ -125,7 +130,7 @@ def test_dead_man_is_called_only_while_all_is_well(
     cloud: Stack, database: psycopg.Connection, receiver: Receiver
 ) -> None:
     url = f"http://127.0.0.1:{receiver.server_port}"
-    set_value(database, "deadman_url", f"{url}/{TOKEN}")
+    database.execute("select ops.store_secret('deadman_url', %s)", (f"{url}/{TOKEN}",))
 
     def pings() -> int:
         return receiver.paths.count(f"/{TOKEN}")
