@@ -153,6 +153,30 @@ def test_dead_man_is_called_only_while_all_is_well(
     assert TOKEN not in written + cloud.log("requests") + cloud.log("postgres")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["doctor", "--json"],
+        ["logs", "--json", "-n", "10000", "--level", "debug"],
+        ["incidents", "list", "--all", "--json"],
+        ["schedules", "history", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_url_of_the_dead_man_is_on_no_screen(
+    cloud: Stack, database: psycopg.Connection, receiver: Receiver, words: list[str]
+) -> None:
+    url = f"http://127.0.0.1:{receiver.server_port}/{TOKEN}"
+    database.execute("select ops.store_secret('deadman_url', %s)", (url,))
+    database.execute("select ops.watch()")
+    raise_incident(database)
+    done = closebell(cloud, *words)
+    assert "backup_overdue" in done.stdout or words[0] == "schedules"
+    assert TOKEN not in done.stdout + done.stderr
+
+
 def test_worker_that_stands_still_is_an_incident_until_it_goes_on(
     cloud: Stack, database: psycopg.Connection, receiver: Receiver
 ) -> None:
