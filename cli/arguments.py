@@ -6,12 +6,12 @@ Not here: what a rule means (shared/rules), where history comes from (history).
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from cli.instants import read_date
 from shared.errors import InvalidRequest
 from shared.market.interval import Interval
 
@@ -104,20 +104,10 @@ def read_universe(argument: str) -> tuple[str, ...] | None:
 
 
 def read_instant_ms(argument: str, option: str) -> int | None:
-    """Return the instant of a date or date and time, in UTC unless it says otherwise.
+    """Return the instant of a date or date and time, None without one.
 
     Raises: InvalidRequest naming the option.
     """
     if not argument:
         return None
-    try:
-        instant = datetime.fromisoformat(argument)
-    except ValueError as error:
-        raise InvalidRequest(
-            f"expected a date such as 2026-11-21 or 2026-11-21T14:00 after {option},"
-            f" was {argument!r}",
-            field=option.lstrip("-"),
-        ) from error
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return round(instant.timestamp() * 1000)
+    return round(read_date(argument, option).timestamp() * 1000)

@@ -31,6 +31,12 @@ def complete_functions(incomplete: str) -> list[str]:
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def complete_sources(incomplete: str) -> list[str]:
+    """Return whose log lines there are: functions, other parts, and the word that lists them."""
+    names = (*complete_functions(""), "collector", "functions", "postgres", "schedules", "sources")
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def complete_rule_words(incomplete: str) -> Words:
     """Return the functions and series that a rule can name, with what they mean."""
     from cli.vocabulary import find_words

@@ -13,6 +13,8 @@ from typing import Any
 
 import typer
 
+from cli.instants import ago, duration
+
 Row = Mapping[str, Any]
 
 _MARKS = {"error": ("✗", typer.colors.RED), "warn": ("!", typer.colors.YELLOW)}
@@ -40,12 +42,12 @@ def list_lines(
         lines.append(f"There are more than these {len(rows)}; -n shows them.")
     if not all(row["closed_at"] for row in rows):
         lines.append(_dim("What to do: docs/runbook.md, one section a kind."))
-    since = now - state["watched_at"]
-    if state["late_since"] is not None or since > _WATCH_LATE:
+    looked = f"looked {_ago(state['watched_at'], now)}"
+    if state["late_since"] is not None or now - state["watched_at"] > _WATCH_LATE:
         mark = typer.style("!", fg=typer.colors.YELLOW)
-        lines.append(f"{mark} looked {age(since)} ago; pg_cron does not run the schedule watch")
+        lines.append(f"{mark} {looked}; pg_cron does not run the schedule watch")
     else:
-        lines.append(_dim(f"looked {age(since)} ago"))
+        lines.append(_dim(looked))
     return lines
 
 
@@ -74,26 +76,14 @@ def one_lines(row: Row, now: datetime, width: int) -> list[str]:
     return lines
 
 
-def age(span: timedelta) -> str:
-    """Return a span coarsely: 12 s, 3 min, 2 h, 4 d."""
-    seconds = max(0, int(span.total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    if seconds < 2 * 86_400:
-        return f"{seconds // 3600} h"
-    return f"{seconds // 86_400} d"
-
-
 def _head(row: Row, now: datetime) -> str:
     mark, colour = _CLOSED if row["closed_at"] else _MARKS[row["severity"]]
     parts = [f"{row['kind']} · {row['subject']}"]
     if row["closed_at"]:
-        parts.append(f"for {age(row['closed_at'] - row['raised_at'])}")
-        parts.append(f"closed by {_closer(row)} {age(now - row['closed_at'])} ago")
+        parts.append(f"for {_length(row['closed_at'] - row['raised_at'])}")
+        parts.append(f"closed by {_closer(row)} {_ago(row['closed_at'], now)}")
     else:
-        parts.append(f"{row['severity']} for {age(now - row['raised_at'])}")
+        parts.append(f"{row['severity']} for {_length(now - row['raised_at'])}")
         parts.append(f"in hands of {row['acknowledged_by'] or 'nobody'}")
     return f"{typer.style(mark, fg=colour)} {row['id']:<3}{' · '.join(parts)}"
 
@@ -120,7 +110,16 @@ def _plain(value: Any) -> str:
 
 
 def _when(at: datetime, now: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC ({age(now - at)} ago)"
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC ({_ago(at, now)})"
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    # The clock of the database: what it wrote a moment ago is not ahead of it.
+    return ago(max(0.0, (now - at).total_seconds()))
+
+
+def _length(span: timedelta) -> str:
+    return duration(span.total_seconds())
 
 
 def _wrapped(text: str, width: int, indent: int) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.arguments import JsonOption
+from cli.completion import complete_incidents
 from cli.output import print_json, reporting
 
 if TYPE_CHECKING:
@@ -32,10 +33,24 @@ _COLUMNS = (
 )
 
 IdArgument = Annotated[
-    int, typer.Argument(metavar="ID", min=1, max=_ID_MAX, help="Number of an incident.")
+    int,
+    typer.Argument(
+        metavar="ID",
+        min=1,
+        max=_ID_MAX,
+        help="Number of an incident.",
+        autocompletion=complete_incidents,
+    ),
 ]
 IdsArgument = Annotated[
-    list[int], typer.Argument(metavar="ID…", min=1, max=_ID_MAX, help="Numbers of incidents.")
+    list[int],
+    typer.Argument(
+        metavar="ID…",
+        min=1,
+        max=_ID_MAX,
+        help="Numbers of incidents.",
+        autocompletion=complete_incidents,
+    ),
 ]
 NoteOption = Annotated[
     str, typer.Option("--note", "-m", help="What others should know, at most 500 characters.")

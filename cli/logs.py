@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.colours import has_colour
+from cli.completion import complete_sources
 from cli.output import print_event, print_json, reporting
 from shared.errors import InvalidRequest
 
@@ -29,6 +30,7 @@ def logs(
             metavar="[FUNCTION…]",
             help="Whose lines: functions by name, collector, schedules, postgres; all without."
             " The word sources lists them.",
+            autocompletion=complete_sources,
         ),
     ] = None,
     follow: Annotated[
@@ -168,7 +170,7 @@ def _print(rows: list[dict[str, Any]], as_json: bool, colour: bool) -> None:
 
 def _show_sources(as_json: bool) -> None:
     from cli.database import connected, fetch
-    from cli.instants import show_age, show_instant
+    from cli.instants import ago, show_instant
 
     with connected() as db:
         sources = fetch(db, "select * from ops.list_log_sources()")
@@ -188,7 +190,7 @@ def _show_sources(as_json: bool) -> None:
     lines = [f"{'source':<20}{'lines':>9}{'problems':>10}  {'last line':<16}last problem"]
     for row in sources:
         last, problem = (
-            show_age((now - row[key]).total_seconds()) if row[key] else "–" for key in _TIMES
+            ago((now - row[key]).total_seconds()) if row[key] else "–" for key in _TIMES
         )
         counts = f"{row['lines_count']:>9,}{row['problems_count']:>10,}"
         lines.append(f"{row['source']:<20}{counts}  {last:<16}{problem}")

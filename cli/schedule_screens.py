@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cli.durations import duration
+from cli.instants import ago, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,11 +141,11 @@ def _last(row: Row, now: datetime) -> Text | str:
     if row["last_run_at"] is None:
         return "never"
     mark, style = _MARKS[row["last_status"]]
-    ago = duration(max(0.0, (now - _instant(row["last_run_at"])).total_seconds()))
+    age_s = max(0.0, (now - _instant(row["last_run_at"])).total_seconds())
     streak = row["fail_streak"]
     # Postgres counts a streak up to a hundred.
     times = f" ×{streak}{'+' if streak >= 100 else ''}," if streak > 1 else ""
-    return Text(f"{mark} {row['last_status']}{times} {ago} ago", style=style)
+    return Text(f"{mark} {row['last_status']}{times} {ago(age_s)}", style=style)
 
 
 def _until(row: Row) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.arguments import JsonOption, read_instant_ms
-from cli.durations import read_duration_s
+from cli.completion import complete_schedules
+from cli.instants import read_duration_s
 from cli.output import make_console, print_json, reporting
 from shared.errors import InvalidRequest
 
@@ -28,9 +29,13 @@ app = typer.Typer(
 # A run by hand may take longer than a question: ops.trim works off a backlog.
 _RUN_TIMEOUT_MS = 600_000
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a schedule.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Name of a schedule.", autocompletion=complete_schedules),
+]
 NamesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME…", help="Names of schedules.")
+    list[str] | None,
+    typer.Argument(metavar="NAME…", help="Names of schedules.", autocompletion=complete_schedules),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All schedules.")]
 PageArgument = Annotated[
@@ -175,7 +180,12 @@ def run(name: NameArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def history(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name; without it all.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="Name; without it all.", autocompletion=complete_schedules
+        ),
+    ] = "",
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, max=10_000, help="Runs to show, at most.")
     ] = 20,

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Literal
 
 import msgspec
 
-from cli.arguments import read_instant_ms
 from cli.database import connected, fetch
 from cli.stored_traders import find_owner
 from shared.errors import InvalidRequest, StoreUnavailable
@@ -80,8 +78,6 @@ _ROWS_PER_FETCH = 2_000
 # Until the first row of a filter that few of very many rows pass.
 _STATEMENT_TIMEOUT = "10min"
 _ROWS_PER_WORD = 10_000
-_AGE = re.compile(r"(\d{1,6})(s|m|h|d)")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -93,22 +89,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     user: str = ""
     trader: str = ""
-
-
-def read_time(argument: str, option: str) -> datetime | None:
-    """Return the instant of an age such as 10m, or of a date. Raises: InvalidRequest."""
-    age = _AGE.fullmatch(argument)
-    if age:
-        return datetime.now(UTC) - timedelta(seconds=int(age[1]) * _SECONDS[age[2]])
-    try:
-        at_ms = read_instant_ms(argument, option)
-    except InvalidRequest as error:
-        raise InvalidRequest(
-            f"expected 10m, 24h, 7d or a date such as 2026-11-21T14:00 after {option},"
-            f" was {argument!r}",
-            field=error.field,
-        ) from error
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def write_signals(wanted: Wanted, form: Form, output: Path | None) -> int:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cli.instants import duration
 from cli.settings import read_values
 from shared.errors import StoreUnavailable
 
@@ -47,6 +48,8 @@ def _load_status() -> Document:
     from cli.database import connected, fetch
 
     with connected() as connection:
+        # A silent pg_cron is an incident of this very answer.
+        fetch(connection, "select ops.watch_if_late()")
         (row,) = fetch(connection, "select ops.status() as report")
     document: Document = row["report"]
     return document
@@ -89,7 +92,7 @@ def find_problems(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _incidents(report: Mapping[str, Any]) -> Iterator[str]:
-    for incident in report["incidents"] or ():
+    for incident in report["incidents"]:
         if incident["acknowledged_at"] is None:
             yield f"incident {incident['id']}: {incident['message']}"
 
@@ -101,7 +104,7 @@ def _feeds(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: slots missing in the last hour: {missing}"
         age = age_s(feed["closed_at"], report["at"])
         if feed["is_owed"] and age is not None and age > feed["interval_s"] + FEED_STALE_S:
-            yield f"{name}: the newest evaluated close is {age / 60:,.0f} min old"
+            yield f"{name}: the newest evaluated close is {duration(age)} old"
 
 
 def _collector(report: Mapping[str, Any]) -> Iterator[str]:
@@ -113,7 +116,7 @@ def _collector(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _schedules(report: Mapping[str, Any]) -> Iterator[str]:
-    for schedule in report["schedules"] or ():
+    for schedule in report["schedules"]:
         if schedule["paused_until"]:
             yield f"schedule {schedule['name']} is paused: {schedule['reason']}"
         elif schedule["fail_streak"]:
@@ -126,7 +129,7 @@ def _traders(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _budget(report: Mapping[str, Any]) -> Iterator[str]:
-    for meter in report["budget"] or ():
+    for meter in report["budget"]:
         if meter["share"] > BUDGET_SHARE_WARN:
             yield f"{meter['meter']}: {meter['share']:.0%} of what is free in a month"
 

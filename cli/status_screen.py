@@ -11,6 +11,7 @@ from typing import Any
 from rich.markup import escape
 from rich.text import Text
 
+from cli.instants import ago, duration
 from cli.status_report import age_s
 
 # What a screen of 24 lines leaves to each list.
@@ -49,26 +50,16 @@ def lines_of(report: Report) -> list[str]:
         _line("switch", "on" if report["signals_enabled"] else "[red]off[/]: no signal is stored"),
         *_schedule_lines(report),
         *_outbox_lines(report),
+        *_backup_lines(report),
         *_budget_lines(report),
         *_incident_lines(report),
     ]
 
 
-def ago(at: str | None, now: str) -> str:
-    """Return an age as people say it: 12 s ago, 5 min ago; a future instant as in 28 s."""
+def since(at: str | None, now: str) -> str:
+    """Return how long ago an ISO instant was, or in what time it will be; never without one."""
     age = age_s(at, now)
-    if age is None:
-        return "never"
-    text = duration(abs(age))
-    return f"{text} ago" if age >= 0 else f"in {text}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its largest unit: 59 s, 3 min, 5 h, 2 d."""
-    for unit, size_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size_s:
-            return f"{seconds / size_s:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return "never" if age is None else ago(age)
 
 
 def _problem_lines(report: Report) -> Iterator[str]:
@@ -125,7 +116,7 @@ def _width(cell: str) -> int:
 
 
 def _age(seconds: float | None) -> str:
-    return "–" if seconds is None else duration(max(seconds, 0))
+    return "–" if seconds is None else duration(seconds)
 
 
 def _alarm(count: int) -> str:
@@ -159,13 +150,13 @@ def _trader_lines(report: Report) -> Iterator[str]:
         "traders",
         f"{traders['enabled_count']:,} enabled · {traders['disabled_count']:,} disabled{stopped}"
         f" · failing {_alarm(traders['failing_count'])}"
-        f" · last run {ago(traders['last_run_at'], now)}",
+        f" · last run {since(traders['last_run_at'], now)}",
     )
     signal = traders["last_signal"]
     if signal:
         yield _line(
             "signals",
-            f"last {ago(signal['created_at'], now)} · {signal['instrument']} ·"
+            f"last {since(signal['created_at'], now)} · {signal['instrument']} ·"
             f" {escape(str(signal['trader'] or 'deleted'))} · {signal['origin']}",
         )
     else:
@@ -183,8 +174,6 @@ def _trader_lines(report: Report) -> Iterator[str]:
 
 def _schedule_lines(report: Report) -> Iterator[str]:
     now = report["at"]
-    if report["schedules"] is None:
-        return
     rows = []
     for schedule in report["schedules"]:
         state = schedule["last_status"] or "never ran"
@@ -197,12 +186,12 @@ def _schedule_lines(report: Report) -> Iterator[str]:
         when = (
             f"[red]paused[/] until {schedule['paused_until'][:16].replace('T', ' ')}"
             if schedule["paused_until"]
-            else f"next {ago(following, now)}"
+            else f"next {since(following, now)}"
             if following
             else ""
         )
         name = escape(schedule["name"])
-        rows.append((name, ago(schedule["last_run_at"], now), state, average, when))
+        rows.append((name, since(schedule["last_run_at"], now), state, average, when))
     if rows:
         head = ("schedule", "last run", "status", "average", "")
         yield from ("", *_columns((head, *rows)), "")
@@ -210,15 +199,23 @@ def _schedule_lines(report: Report) -> Iterator[str]:
 
 def _outbox_lines(report: Report) -> Iterator[str]:
     outbox = report["outbox"]
-    oldest = f" · oldest {ago(outbox['oldest_at'], report['at'])}" if outbox["oldest_at"] else ""
+    oldest = f" · oldest {since(outbox['oldest_at'], report['at'])}" if outbox["oldest_at"] else ""
     yield _line("outbox", f"{outbox['pending_count']:,} waiting{oldest}")
+
+
+def _backup_lines(report: Report) -> Iterator[str]:
+    """Return the newest backup; nothing where there never was one."""
+    if backup := report["backup"]:
+        size = f"{backup['bytes'] / 1e6:,.1f} MB"
+        age = since(backup["made_at"], report["at"])
+        yield _line("backup", f"{age} · {size} · {escape(backup['target'])}")
 
 
 def _budget_lines(report: Report) -> Iterator[str]:
     meters = [
         f"{meter['meter']} {float(meter['projected_month'] or 0):,.0f} of"
         f" {float(meter['free_limit']):,.0f} a month ({meter['share']:.0%})"
-        for meter in (report["budget"] or ())[:METERS_MAX]
+        for meter in report["budget"][:METERS_MAX]
     ]
     redis = (report["collector"] or {}).get("redis") or {}
     planned = redis.get("commands_per_month") or redis.get("commands_per_month_planned")
@@ -230,8 +227,6 @@ def _budget_lines(report: Report) -> Iterator[str]:
 
 
 def _incident_lines(report: Report) -> Iterator[str]:
-    if report["incidents"] is None:
-        return
     if not report["incidents"]:
         yield _line("incidents", "none open")
     for number, incident in enumerate(report["incidents"][:INCIDENTS_MAX]):
@@ -241,5 +236,5 @@ def _incident_lines(report: Report) -> Iterator[str]:
         yield _line(
             "incidents" if number == 0 else "",
             f"[{style}]{incident['id']}[/] {incident['kind']} {escape(incident['subject'])},"
-            f" since {ago(incident['raised_at'], report['at']).removesuffix(' ago')}{taken}",
+            f" since {_age(age_s(incident['raised_at'], report['at']))}{taken}",
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -124,11 +125,13 @@ def export_signals(
     Example: closebell export signals --format ndjson --since 7d
     """
     with reporting(False):
-        from cli.signal_rows import Wanted, read_time, write_signals
+        from cli.instants import read_instant
+        from cli.signal_rows import Wanted, write_signals
 
+        now = datetime.now(UTC)
         wanted = Wanted(
-            since=read_time(since, "--since"),
-            until=read_time(until, "--until"),
+            since=read_instant(since, "--since", now) if since else None,
+            until=read_instant(until, "--until", now) if until else None,
             user=user,
             trader=trader,
         )

@@ -1587,6 +1587,85 @@ $_$;
 
 COMMENT ON FUNCTION ops.every_s(timing text) IS 'Seconds of a timing "every N s", N dividing 60 (else PT400); null for a cron expression.';
 
+CREATE FUNCTION ops.find_backup_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    -- A cause if the newest backup is older than backup_overdue_after_days. Only once there is a
+    -- first one: a system that is tried out has none, and misses none.
+    select
+        'backup_overdue',
+        'backup',
+        'warn',
+        format(
+            'The newest backup holds %s UTC and is %s days old; one of at most %s is wanted.',
+            to_char(newest.made_at, 'YYYY-MM-DD HH24:MI'),
+            newest.age_days,
+            newest.after_days
+        ),
+        jsonb_build_object(
+            'made_at', newest.made_at,
+            'target', newest.target,
+            'age_days', newest.age_days,
+            'after_days', newest.after_days
+        )
+    from (
+        select
+            backups.made_at,
+            backups.target,
+            floor(extract(epoch from now() - backups.made_at) / 86400) as age_days,
+            ops.setting('backup_overdue_after_days')::integer as after_days
+        from ops.backups
+        order by backups.made_at desc
+        limit 1
+    ) as newest
+    where newest.made_at < now() - make_interval(days => newest.after_days);
+$$;
+
+COMMENT ON FUNCTION ops.find_backup_causes() IS 'Causes backup_overdue: the newest backup, if there ever was one, is too old.';
+
+CREATE FUNCTION ops.find_budget_causes() RETURNS SETOF ops.cause
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+    -- One cause for each meter that will use more in a month than is free: a warning while it is
+    -- a projection, an error once it has happened.
+    select
+        'budget_exceeded',
+        budget.meter,
+        case when judged.is_over then 'error' else 'warn' end,
+        -- The name of a meter says its unit.
+        format(
+            case
+                when judged.is_over then '%1$s: %3$s used this month, %2$s are free.'
+                else '%1$s: %4$s in a month at this rate, %2$s are free; %3$s used so far.'
+            end,
+            budget.meter,
+            to_char(budget.free_limit, 'FM999,999,999,999,999,990'),
+            to_char(judged.used_month, 'FM999,999,999,999,999,990'),
+            to_char(budget.projected_month, 'FM999,999,999,999,999,990')
+        ),
+        jsonb_build_object(
+            'unit', budget.unit,
+            'used_month', round(judged.used_month),
+            'projected_month', round(budget.projected_month),
+            'free_limit', budget.free_limit,
+            'share', round(budget.share, 3)
+        )
+    from ops.budget
+    cross join lateral (
+        select
+            -- On the first of a month nothing may have been used.
+            coalesce(budget.used_month, 0) as used_month,
+            coalesce(budget.used_month > budget.free_limit, false) as is_over
+    ) as judged
+    where judged.is_over or budget.share > 1
+    order by budget.meter;
+$_$;
+
+COMMENT ON FUNCTION ops.find_budget_causes() IS 'Causes budget_exceeded: meters that use, or will use, more in a month than is free.';
+
 CREATE FUNCTION ops.find_cron_causes() RETURNS SETOF ops.cause
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1754,23 +1833,22 @@ CREATE FUNCTION ops.find_schedule_causes() RETURNS SETOF ops.cause
     AS $$
     -- One cause for each schedule that failed schedule_fail_streak_max times in a row, unless it
     -- is paused: somebody knows of it.
-    -- Read as a document: where ops.schedules keeps no history yet, no schedule has a fail streak.
     select
         'schedule_failing',
-        page.row ->> 'name',
+        schedules.name,
         'error',
         format(
             'The schedule %s has failed %s times in a row.',
-            page.row ->> 'name', page.row ->> 'fail_streak'
+            schedules.name, schedules.fail_streak
         ),
         jsonb_build_object(
-            'fail_streak', page.row -> 'fail_streak',
-            'last_run_at', page.row -> 'last_run_at',
-            'last_http_status', page.row -> 'last_http_status'
+            'fail_streak', schedules.fail_streak,
+            'last_run_at', schedules.last_run_at,
+            'last_http_status', schedules.last_http_status
         )
-    from (select to_jsonb(schedules) from ops.schedules) as page ("row")
-    where (page.row ->> 'fail_streak')::integer >= ops.setting('schedule_fail_streak_max')::integer
-        and coalesce((page.row ->> 'paused_until')::timestamptz < now(), true);
+    from ops.schedules
+    where schedules.fail_streak >= ops.setting('schedule_fail_streak_max')::integer
+        and coalesce(schedules.paused_until < now(), true);
 $$;
 
 COMMENT ON FUNCTION ops.find_schedule_causes() IS 'Causes schedule_failing: schedules that failed several times in a row and are not paused.';
@@ -3786,14 +3864,20 @@ CREATE FUNCTION ops.ping_deadman() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
--- Call deadman_url unless an error incident is open; at most once in a minute of the clock. Whoever
--- waits at the other end raises the alarm when calls stop, also when all of this is down.
--- Returns whether it was called. The URL holds a token: it is never written to a log, and of an
--- error only its code is, because its text might quote the URL.
+-- Call the secret deadman_url unless an error incident is open; at most once in a minute of the
+-- clock. Whoever waits at the other end raises the alarm when calls stop, also when all of this is
+-- down. Returns whether it was called. The URL holds a token: it is kept as secrets are, never
+-- written to a log, and of an error only its code is, because its text might quote the URL.
 declare
-    url text := ops.setting('deadman_url');
+    url text;
 begin
-    if url = '' or exists (
+    begin
+        url := ops.secret('deadman_url');
+    exception
+        when sqlstate 'PT500' then
+            return false;  -- None was stored: nobody waits.
+    end;
+    if exists (
         select
         from ops.incidents
         where incidents.closed_at is null and incidents.severity = 'error'
@@ -4811,71 +4895,84 @@ $$;
 COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, requests, runs, errors, log lines.';
 
 CREATE FUNCTION ops.status() RETURNS jsonb
-    LANGUAGE plpgsql STABLE
+    LANGUAGE sql STABLE
     SET search_path TO ''
-    AS $_$
--- How everything is, in one answer: feeds, slots, traders, outbox, kill switch, and, where the
--- schema has them (else null), schedules, open incidents, budget. `closebell status` shows it.
-declare
-    schedules_view regclass;
-    incidents_table regclass := to_regclass('ops.incidents');
-    budget_view regclass := to_regclass('ops.budget');
-    schedules jsonb;
-    incidents jsonb;
-    budget jsonb;
-begin
-    if to_regprocedure('ops.list_schedules()') is not null then
-        schedules_view := to_regclass('ops.schedules');
-        execute format($query$
-            select coalesce(jsonb_agg(to_jsonb(listed) order by listed.name), '[]')
-            from (
-                select name, timing_text, next_runs, last_run_at, last_status, last_http_status,
-                    average_ms, fail_streak, paused_until, reason
-                from %s
-            ) as listed
-        $query$, schedules_view) into schedules;
-    end if;
-    if incidents_table is not null then
-        execute format($query$
-            select coalesce(jsonb_agg(to_jsonb(listed)), '[]')
-            from (
-                select id, kind, subject, severity, message, raised_at, last_seen_at,
-                    acknowledged_at, acknowledged_by
-                from %s
-                where closed_at is null
-                order by severity = 'error' desc, raised_at desc
-                limit 50
-            ) as listed
-        $query$, incidents_table) into incidents;
-    end if;
-    if budget_view is not null then
-        execute format($query$
-            select coalesce(jsonb_agg(to_jsonb(listed) order by listed.share desc), '[]')
-            from (
-                select meter, unit, used_today, used_month, projected_month, free_limit, share
-                from %s
-                where share is not null
-            ) as listed
-        $query$, budget_view) into budget;
-    end if;
-    return jsonb_build_object(
-        'at', now(),
-        'signals_enabled', ops.setting('signals_enabled') = 'on',
-        'feeds', ops.status_feeds(),
-        'traders', ops.status_traders(),
-        'outbox', (
-            select jsonb_build_object('pending_count', count(*), 'oldest_at', min(created_at))
-            from ops.outbox
-            where status = 'pending'
-        ),
-        'schedules', schedules,
-        'incidents', incidents,
-        'budget', budget
-    );
-end
-$_$;
+    AS $$
+-- How everything is, in one answer: feeds, slots, traders, outbox, kill switch, schedules, open
+-- incidents, budget, the newest backup (null: none yet). `closebell status` shows it.
+select jsonb_build_object(
+    'at', now(),
+    'signals_enabled', ops.setting('signals_enabled') = 'on',
+    'feeds', ops.status_feeds(),
+    'traders', ops.status_traders(),
+    'outbox', (
+        select jsonb_build_object('pending_count', count(*), 'oldest_at', min(outbox.created_at))
+        from ops.outbox
+        where outbox.status = 'pending'
+    ),
+    'schedules', (
+        select coalesce(jsonb_agg(to_jsonb(listed) order by listed.name), '[]')
+        from (
+            select
+                schedules.name,
+                schedules.timing_text,
+                schedules.next_runs,
+                schedules.last_run_at,
+                schedules.last_status,
+                schedules.last_http_status,
+                schedules.average_ms,
+                schedules.fail_streak,
+                schedules.paused_until,
+                schedules.reason
+            from ops.schedules
+        ) as listed
+    ),
+    'incidents', (
+        select coalesce(jsonb_agg(to_jsonb(listed)), '[]')
+        from (
+            select
+                incidents.id,
+                incidents.kind,
+                incidents.subject,
+                incidents.severity,
+                incidents.message,
+                incidents.raised_at,
+                incidents.last_seen_at,
+                incidents.acknowledged_at,
+                incidents.acknowledged_by
+            from ops.incidents
+            where incidents.closed_at is null
+            order by incidents.severity = 'error' desc, incidents.raised_at desc
+            limit 50
+        ) as listed
+    ),
+    'budget', (
+        select coalesce(jsonb_agg(to_jsonb(listed) order by listed.share desc), '[]')
+        from (
+            select
+                budget.meter,
+                budget.unit,
+                budget.used_today,
+                budget.used_month,
+                budget.projected_month,
+                budget.free_limit,
+                budget.share
+            from ops.budget
+            where budget.share is not null
+        ) as listed
+    ),
+    'backup', (
+        select jsonb_build_object(
+            'made_at', backups.made_at, 'target', backups.target, 'bytes', backups.bytes
+        )
+        from ops.backups
+        order by backups.made_at desc
+        limit 1
+    )
+)
+$$;
 
-COMMENT ON FUNCTION ops.status() IS 'Feeds, slots of the last hour, traders, outbox, schedules, incidents, budget: one document.';
+COMMENT ON FUNCTION ops.status() IS 'Feeds, slots of the last hour, traders, outbox, schedules, incidents, budget, backup: one document.';
 
 CREATE FUNCTION ops.status_feeds() RETURNS jsonb
     LANGUAGE sql STABLE
@@ -5542,6 +5639,10 @@ begin
         select found.* from ops.find_cron_causes() as found
         union all
         select found.* from ops.find_request_causes() as found
+        union all
+        select found.* from ops.find_budget_causes() as found
+        union all
+        select found.* from ops.find_backup_causes() as found
     loop
         perform ops.raise_incident(
             cause.kind, cause.subject, cause.severity, cause.message, cause.details
@@ -7626,6 +7727,10 @@ REVOKE ALL ON FUNCTION ops.enforce_tier_quota() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.even_step(numbers integer[], size integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.every_s(timing text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_backup_causes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops.find_budget_causes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.find_cron_causes() FROM PUBLIC;
 

@@ -34,4 +34,6 @@ NAMES = (
     "dashboard",
     "free_tier",
     "kill_switch",
+    "incidents",
+    "backup",
 )

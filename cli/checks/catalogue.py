@@ -21,6 +21,7 @@ from cli.checks.secrets import ask_secret
 from cli.checks.settings import ask_disk, ask_settings
 from cli.checks.supabase import ask_dashboard, ask_realtime, ask_rest
 from cli.checks.venue import ask_clock, ask_postgres_clock, ask_sockets, ask_venue
+from cli.checks.watchdog import ask_backup, ask_incidents
 
 CHECKS = (
     Check(
@@ -145,7 +146,7 @@ CHECKS = (
         meaning="no tick: signals come only by the collector's poke, missed slots are not made up",
         mend="restart the database; a job that fails: `closebell schedules history NAME`",
         ask=ask_cron,
-        needs=("extensions",),
+        needs=("migrations", "extensions"),
     ),
     Check(
         name="functions_url",
@@ -222,6 +223,22 @@ CHECKS = (
         meaning="somebody has stopped all signals; runs wait and are made up for afterwards",
         mend="`update ops.settings set value = 'on' where name = 'signals_enabled';`",
         ask=ask_kill_switch,
+        needs=("migrations",),
+    ),
+    Check(
+        name="incidents",
+        expected="no incident is open",
+        meaning="something is abnormal; error: signals are late or lost, or will be",
+        mend="`closebell incidents list`; what to do: docs/runbook.md",
+        ask=ask_incidents,
+        needs=("migrations",),
+    ),
+    Check(
+        name="backup",
+        expected="the newest backup at most 2 days old; on this machine none is needed",
+        meaning="if the database were lost now, so would be all since then",
+        mend="`closebell backup`, and each night from cron or GitHub Actions",
+        ask=ask_backup,
         needs=("migrations",),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.checks.check import Finding, fault, ok, skipped, warning
 from cli.checks.ground import Ground
+from cli.instants import duration
 
 RESTART = "make stop, then make run; deployed: fly logs, then fly machine restart"
 # Part of the budget beyond which a month may not end within it.
@@ -27,7 +28,7 @@ def judge_report(report: Mapping[str, Any]) -> Finding:
     """Judge the body of /health (collector/status.py)."""
     label = str(report.get("feed", "")).upper()
     age_s = (report.get("last_close") or {}).get("1m", {}).get("age_s")
-    age = "no close yet" if age_s is None else f"newest close {age_s:.0f} s old"
+    age = "no close yet" if age_s is None else f"newest close {duration(age_s)} old"
     gaps = (report.get("gaps") or {}).get("count", 0)
     waiting = (report.get("redis") or {}).get("pending_frames", 0)
     found = f"{label} {report.get('phase', '?')}, {report.get('symbols', 0)} symbols, {age}"

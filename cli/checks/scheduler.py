@@ -9,6 +9,7 @@ from datetime import datetime
 
 from cli.checks.check import Finding, fault, ok, warning
 from cli.checks.ground import Ground
+from cli.instants import ago
 
 # A job of each minute may start a little late; two missed minutes are silence.
 SILENT_S = 130.0
@@ -34,8 +35,7 @@ async def ask_cron(ground: Ground, silent_s: float = SILENT_S) -> Finding:
         " order by job.jobid, recent.runid desc nulls last"
     )
     row = await ground.fetch_one(
-        "select extract(epoch from now() - pg_postmaster_start_time())::float8 as up_s,"
-        " to_regprocedure('ops.list_schedules()') is not null as has_schedules"
+        "select extract(epoch from now() - pg_postmaster_start_time())::float8 as up_s"
     )
     ages_s = [
         found["age_s"]
@@ -46,12 +46,11 @@ async def ask_cron(ground: Ground, silent_s: float = SILENT_S) -> Finding:
         (found["name"], found["message"] or "") for found in rows if found["status"] == "failed"
     ]
     # What fails inside a schedule is kept in its own history: to pg_cron the run succeeded.
-    if row["has_schedules"]:
-        failing = await ground.fetch(
-            "select name, coalesce(last_error, '') as message from ops.schedules"
-            " where fail_streak > 0 order by name"
-        )
-        failed += [(found["name"], found["message"]) for found in failing]
+    failing = await ground.fetch(
+        "select name, coalesce(last_error, '') as message from ops.schedules"
+        " where fail_streak > 0 order by name"
+    )
+    failed += [(found["name"], found["message"]) for found in failing]
     return judge_cron(ages_s, failed, up_s=row["up_s"], silent_s=silent_s)
 
 
@@ -69,9 +68,9 @@ def judge_cron(
     if not known or min(known) > silent_s:
         if up_s < silent_s:
             return ok(f"Postgres is up for {up_s:.0f} s: no minute's job is overdue")
-        last = f"last run {min(known):,.0f} s ago" if known else "never ran"
+        last = f"last run {ago(min(known))}" if known else "never ran"
         return fault(f"silent: {last}", RESTART_CRON)
-    found = f"last run {min(known):.0f} s ago"
+    found = f"last run {ago(min(known))}"
     if failed:
         name, message = failed[0]
         first_line = message.partition("\n")[0][:100]
@@ -128,10 +127,10 @@ def judge_silence(
     since_s = (now - answered_at).total_seconds() if answered_at else None
     if since_s is not None and since_s < WORKER_ALIVE_S:
         return warning(
-            f"no answer in {ANSWER_TIMEOUT_S:.0f} s; the worker stored another {since_s:.0f} s ago",
+            f"no answer in {ANSWER_TIMEOUT_S:.0f} s; the worker stored another {ago(since_s)}",
             "a slow answer holds up its batch: ask again",
         )
-    last = "none in 6 hours" if since_s is None else f"the last {since_s:,.0f} s ago"
+    last = "none in 6 hours" if since_s is None else f"the last {ago(since_s)}"
     return fault(
         f"the request worker is silent: {waiting_count} waiting, answers: {last}",
         "make stop, then make run" if is_local else "select net.worker_restart();",

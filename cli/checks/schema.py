@@ -111,23 +111,18 @@ def judge_routines(
 async def ask_timetable(ground: Ground) -> Finding:
     """Compare the page sql/schedules.sql with what cron runs, and look for pauses."""
     row = await ground.fetch_one(
-        "select to_regprocedure('ops.diff(jsonb)') is not null as has_diff,"
-        " (select count(*) from cron.job where database = current_database()) as jobs_count"
+        "select count(*) as jobs_count from cron.job where database = current_database()"
     )
-    if row["has_diff"]:
-        page = SQL / "schedules.sql"
-        if page.is_file():
-            # The page is one call that applies it; the same page can be compared instead.
-            text = page.read_text("utf-8").replace("ops.apply(", "ops.diff(")
-            rows = await ground.fetch(text)
-        else:
-            rows = await ground.fetch("select * from ops.diff()")
-        problems = [(found["name"], f"{found['change']}, {found['detail']}") for found in rows]
-        paused = await ground.fetch("select name from ops.schedules where paused_until > now()")
-        problems += [(found["name"], PAUSED) for found in paused]
+    page = SQL / "schedules.sql"
+    if page.is_file():
+        # The page is one call that applies it; the same page can be compared instead.
+        text = page.read_text("utf-8").replace("ops.apply(", "ops.diff(")
+        rows = await ground.fetch(text)
     else:
-        rows = await ground.fetch("select name, problem from ops.schedules_drift()")
-        problems = [(found["name"], found["problem"]) for found in rows]
+        rows = await ground.fetch("select * from ops.diff()")
+    problems = [(found["name"], f"{found['change']}, {found['detail']}") for found in rows]
+    paused = await ground.fetch("select name from ops.schedules where paused_until > now()")
+    problems += [(found["name"], PAUSED) for found in paused]
     return judge_timetable(problems, row["jobs_count"], is_local=ground.is_local)
 
 

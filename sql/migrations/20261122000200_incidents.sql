@@ -176,8 +176,6 @@ revoke all on ops.slot_counts from public, anon, authenticated, service_role;
 
 insert into ops.settings (name, value, unit, description)
 values
-    ('deadman_url', '', 'url',
-        'Called each minute while no error incident is open; empty: nobody is called. A secret.'),
     ('feed_stale_after_s', '120', 's',
         'How late the newest finished close of an interval may be.'),
     ('schedule_fail_streak_max', '3', 'count',

@@ -1,7 +1,8 @@
 -- Why: whether there is a backup, and how old it is, must show without asking the place where it
 --   lies: `closebell backup` writes a row when a file is complete.
 -- Locks: none on existing tables.
--- Way back: drop table ops.backups.
+-- Way back: drop table ops.backups;
+--   delete from ops.settings where name = 'backup_overdue_after_days'.
 
 set local lock_timeout = '5s';
 
@@ -30,6 +31,11 @@ comment on column ops.backups.counts is 'Name of each table in it → rows, coun
 comment on column ops.backups.checksum is 'SHA-256 of the file, hexadecimal.';
 comment on column ops.backups.recorded_at is 'When it was complete and this row stored, UTC.';
 alter table ops.backups enable row level security;
+
+insert into ops.settings (name, value, unit, description)
+values
+    ('backup_overdue_after_days', '2', 'days',
+        'How old the newest backup may be, once there is a first one.');
 
 revoke all on ops.backups from public, anon, authenticated, service_role;
 revoke all on sequence ops.backups_id_seq from public, anon, authenticated, service_role;

@@ -509,6 +509,30 @@ def test_kill_switch_is_off(cloud: Stack, values: dict[str, str]) -> None:
     assert "→ update ops.settings set value = 'on'" in done.stdout
 
 
+def test_incident_is_open(cloud: Stack, values: dict[str, str]) -> None:
+    with changed(
+        cloud,
+        "select ops.raise_incident('feed_stale', 'nowhere 1m', 'error', 'Old.', '{}', 3600)",
+        "delete from ops.incidents where subject = 'nowhere 1m'",
+    ):
+        found = examine(values, "incidents")["incidents"]
+    assert found.verdict is FAULT
+    assert "open: error feed_stale of nowhere 1m" in found.found
+    assert found.mend.startswith("closebell incidents show ")
+
+
+def test_backup_is_old(cloud: Stack, values: dict[str, str]) -> None:
+    with changed(
+        cloud,
+        "select ops.record_backup(now() - interval '3 days', '/b', 1, '{}', repeat('0', 64))",
+        "delete from ops.backups; delete from ops.incidents where kind = 'backup_overdue'",
+    ):
+        found = examine(values, "backup")["backup"]
+        status = closebell(values, "status").stdout
+    assert (found.verdict, found.found) == (WARNING, "the newest was made 3 d ago")
+    assert "backup    3 d ago · 0.0 MB · /b" in status
+
+
 def test_schedules_are_completed(values: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from cli.completion import *; print(complete_schedules('ti'))"],

@@ -32,8 +32,12 @@ ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Stack]:
-    """Postgres with our schema; nothing that would change it."""
+    """Postgres with our schema; nothing that would change it, and no cron that could be silent."""
     with Stack(names=("database",)) as stack:
+        with psycopg.connect(stack.dsn) as connection:
+            connection.execute(
+                "update ops.settings set value = '9999' where name = 'cron_silent_after_s'"
+            )
         yield stack
 
 
@@ -226,7 +230,9 @@ def complete(environment: Mapping[str, str], shell: str, line: str) -> list[str]
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
-    return run({**environment, **asked}).stdout.splitlines()
+    done = run({**environment, **asked})
+    assert done.stderr == ""
+    return [offered for offered in done.stdout.splitlines() if offered]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -249,21 +255,44 @@ def test_bash_completes_after_the_script_is_read(environment: dict[str, str]) ->
     assert (done.stdout.strip(), done.stderr) == ("rsi", "")
 
 
-def test_names_of_postgres_are_completed_and_its_absence_is_silent(
-    environment: dict[str, str],
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("closebell schedules show ti", ["tick"]),
+        ("closebell schedules pause tick tr", ["trim"]),
+        ("closebell schedules history res", ["rescue_runs"]),
+        ("closebell logs execute", ["execute_traders"]),
+        ("closebell logs -f so", ["sources"]),
+        ("closebell incidents show 4", ["4711"]),
+        ("closebell incidents ack 4711 ", ["4711"]),
+    ],
+)
+def test_names_are_completed_in_place(
+    named: None, environment: dict[str, str], line: str, names: list[str]
 ) -> None:
-    code = "from cli.completion import *; print(complete_schedules(''), complete_incidents(''))"
-    away = {**environment, "DATABASE_URL": f"postgresql://me@127.0.0.1:{free_port()}/x"}
-    for settings in (environment, away, {**environment, "DATABASE_URL": "nonsense"}):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=settings,
-            cwd=COMMAND.parents[2],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
+    assert complete(environment, "bash", line) == names
+
+
+@pytest.fixture(scope="module")
+def named(cloud: Stack) -> Iterator[None]:
+    """A timetable (which no cron runs) and one open incident."""
+    with psycopg.connect(cloud.dsn, autocommit=True) as connection:
+        connection.execute(
+            "insert into ops.timetable (name, timing, command, description)"
+            " select name, '* * * * *', 'select 1;', name || ' does it'"
+            " from unnest(array['tick', 'trim', 'rescue_runs']) as name"
         )
-        assert (done.returncode, done.stderr) == (0, "")
-        # The timetable is on no page yet: nothing to name, and nothing is said.
-        assert done.stdout == "[] []\n"
+        connection.execute("alter table ops.incidents alter column id restart with 4711")
+        connection.execute(
+            "select ops.raise_incident('feed_stale', 'binance 1m', 'warn', 'It is old.')"
+        )
+        yield
+        connection.execute("delete from ops.timetable")
+        connection.execute("delete from ops.incidents")
+
+
+def test_absence_of_postgres_is_silent(environment: dict[str, str]) -> None:
+    away = {**environment, "DATABASE_URL": f"postgresql://me@127.0.0.1:{free_port()}/x"}
+    for settings in (away, {**environment, "DATABASE_URL": "nonsense"}):
+        for line in ("closebell schedules show ", "closebell incidents show "):
+            assert complete(settings, "bash", line) == []

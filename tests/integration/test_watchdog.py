@@ -75,6 +75,7 @@ def database(cloud: Stack) -> Iterator[psycopg.Connection]:
             "update ops.settings set value = %s where name = %s", settings
         )
         connection.execute("delete from ops.incidents")
+        connection.execute("delete from ops.local_secrets where name = 'deadman_url'")
 
 
 def value(database: psycopg.Connection, statement: str, *arguments: object) -> Any:
@@ -104,8 +105,12 @@ def raise_incident(database: psycopg.Connection, severity: str = "error") -> int
 
 
 def run(cloud: Stack, *words: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
+    return closebell(cloud, "incidents", *words, dsn=dsn)
+
+
+def closebell(cloud: Stack, *words: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [COMMAND, "incidents", *words],
+        [COMMAND, *words],
         env={**os.environ, "COLUMNS": "100", "DATABASE_URL": dsn or cloud.dsn},
         cwd="/",
         capture_output=True,
@@ -125,7 +130,7 @@ def test_dead_man_is_called_only_while_all_is_well(
     cloud: Stack, database: psycopg.Connection, receiver: Receiver
 ) -> None:
     url = f"http://127.0.0.1:{receiver.server_port}"
-    set_value(database, "deadman_url", f"{url}/{TOKEN}")
+    database.execute("select ops.store_secret('deadman_url', %s)", (f"{url}/{TOKEN}",))
 
     def pings() -> int:
         return receiver.paths.count(f"/{TOKEN}")
@@ -146,6 +151,30 @@ def test_dead_man_is_called_only_while_all_is_well(
     written = value(database, "select string_agg(to_jsonb(l)::text, ' ') from ops.function_logs l")
     assert "incident_raised" in written
     assert TOKEN not in written + cloud.log("requests") + cloud.log("postgres")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["doctor", "--json"],
+        ["logs", "--json", "-n", "10000", "--level", "debug"],
+        ["incidents", "list", "--all", "--json"],
+        ["schedules", "history", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_url_of_the_dead_man_is_on_no_screen(
+    cloud: Stack, database: psycopg.Connection, receiver: Receiver, words: list[str]
+) -> None:
+    url = f"http://127.0.0.1:{receiver.server_port}/{TOKEN}"
+    database.execute("select ops.store_secret('deadman_url', %s)", (url,))
+    database.execute("select ops.watch()")
+    raise_incident(database)
+    done = closebell(cloud, *words)
+    assert "backup_overdue" in done.stdout or words[0] == "schedules"
+    assert TOKEN not in done.stdout + done.stderr
 
 
 def test_worker_that_stands_still_is_an_incident_until_it_goes_on(

@@ -20,6 +20,7 @@ TRADERS_COUNT, SIGNALS_COUNT = 6, 48
 # Two users; traders through store_trader; signals and an overflow through emit_signals.
 FILL = f"""
 insert into ops.local_secrets (name, value) values ('function_secret', '{SECRET}');
+select ops.store_secret('deadman_url', 'https://ping.example/{SECRET}');
 create schema vault;
 create table vault.secrets (name text, secret text);
 insert into vault.secrets values ('function_secret', '{SECRET}');

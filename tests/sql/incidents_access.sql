@@ -22,7 +22,8 @@ begin
         'ops.acknowledge_incident(1)', 'ops.close_incident(1)', 'ops.close_quiet_incidents()',
         'ops.ping_deadman()', 'ops.is_operator()', 'ops.cron_started_at()', 'ops.note_look(true)',
         'ops.find_slot_causes()', 'ops.find_feed_causes()', 'ops.find_schedule_causes()',
-        'ops.find_outbox_causes()', 'ops.find_cron_causes()', 'ops.find_request_causes()'
+        'ops.find_outbox_causes()', 'ops.find_cron_causes()', 'ops.find_request_causes()',
+        'ops.find_budget_causes()', 'ops.find_backup_causes()'
     ] loop
         return next format('%s %s', split_part(call, '(', 1), tap.outcome_of('select ' || call));
     end loop;

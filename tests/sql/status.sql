@@ -1,6 +1,6 @@
--- ops.status(): one document about everything, with null for what the schema does not have.
+-- ops.status(): one document about everything.
 begin;
-select plan(15);
+select plan(20);
 
 select tap.new_user('ann') as ann
 \gset
@@ -69,12 +69,40 @@ select is(feed -> 'signals_count', '1'::jsonb, 'signals of the last hour') from 
 
 update ops.settings set value = 'off' where name = 'signals_enabled';
 select is(report -> 'signals_enabled', 'false'::jsonb, 'switched off') from answer;
-select ok(
-    (report -> 'schedules' = 'null') = (to_regprocedure('ops.list_schedules()') is null)
-    and (report -> 'incidents' = 'null') = (to_regclass('ops.incidents') is null)
-    and (report -> 'budget' = 'null') = (to_regclass('ops.budget') is null),
-    'null for what the schema does not have, a list for what it has'
+select is(
+    (select jsonb_agg(entry -> 'name') from jsonb_array_elements(report -> 'schedules') as entry),
+    (select jsonb_agg(name order by name) from ops.schedules),
+    'the schedules'
 ) from answer;
+
+select is(report -> 'incidents', '[]'::jsonb, 'no incident') from answer;
+select ops.raise_incident('feed_stale', 'binance 1m', 'error', 'Old.');
+select ops.raise_incident('backup_overdue', 'backup', 'warn', 'Older.') as closed
+\gset
+select ops.close_incident(:closed);
+select is(
+    report #> '{incidents,0}' ->> 'message' || jsonb_array_length(report -> 'incidents'), 'Old.1',
+    'open ones'
+) from answer;
+
+select is(report -> 'backup', 'null'::jsonb, 'no backup yet') from answer;
+select ops.record_backup(now(), '/b', 1, '{}', repeat('0', 64));
+select ops.record_backup(now() - interval '9 days', '/older', 7, '{}', repeat('0', 64));
+select is(
+    (report -> 'backup') - 'made_at', '{"target": "/b", "bytes": 1}'::jsonb, 'the newest backup'
+) from answer;
+
+delete from ops.usage;
+insert into ops.usage (meter, day, amount, first_at)
+values ('redis_commands', (now() at time zone 'UTC')::date, 100, now() - interval '1 hour');
+select results_eq(
+    $$
+        select entry ->> 'meter', entry -> 'used_today'
+        from answer, jsonb_array_elements(report -> 'budget') as entry
+    $$,
+    $$ values ('redis_commands', '100'::jsonb) $$,
+    'meters that have a share'
+);
 
 select * from finish();
 rollback;

@@ -1,6 +1,6 @@
 -- The dead-man URL is called while no error is open: once a minute, by the schedule only.
 begin;
-select plan(14);
+select plan(15);
 
 delete from net.http_request_queue;
 create function pg_temp.calls() returns bigint language sql as $$
@@ -9,7 +9,7 @@ $$;
 select is(ops.watch() -> 'pinged', 'false', 'without a URL nobody is called');
 select is(pinged_at, null, 'and nothing is remembered') from ops.watch_state;
 
-update ops.settings set value = 'https://ping.example/a-token' where name = 'deadman_url';
+select ops.store_secret('deadman_url', 'https://ping.example/a-token');
 select is(ops.watch() -> 'pinged', 'true', 'all is well: called');
 select is(pg_temp.calls(), 1::bigint, 'once');
 select is(method, 'GET', 'as a GET') from net.http_request_queue;
@@ -29,6 +29,20 @@ select ops.acknowledge_incident(:warning);
 select is(ops.watch() -> 'pinged', 'false', 'an acknowledged one, too');
 select ops.close_incident(:warning);
 select is(ops.watch() -> 'pinged', 'true', 'a closed one does not');
+
+-- Nobody can read it but through ops.secret.
+select is_empty(
+    $$
+        select from ops.settings where to_jsonb(settings)::text like '%a-token%'
+        union all
+        select from ops.audit where to_jsonb(audit)::text like '%a-token%'
+        union all
+        select from ops.log_lines where to_jsonb(log_lines)::text like '%a-token%'
+        union all
+        select where ops.status()::text like '%a-token%'
+    $$,
+    'no setting, no audit, no log and no status shows it'
+);
 
 -- What goes wrong is logged without the URL.
 update ops.watch_state set pinged_at = now() - interval '1 hour';

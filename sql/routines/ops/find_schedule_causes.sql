@@ -7,23 +7,22 @@ set search_path = ''
 as $$
     -- One cause for each schedule that failed schedule_fail_streak_max times in a row, unless it
     -- is paused: somebody knows of it.
-    -- Read as a document: where ops.schedules keeps no history yet, no schedule has a fail streak.
     select
         'schedule_failing',
-        page.row ->> 'name',
+        schedules.name,
         'error',
         format(
             'The schedule %s has failed %s times in a row.',
-            page.row ->> 'name', page.row ->> 'fail_streak'
+            schedules.name, schedules.fail_streak
         ),
         jsonb_build_object(
-            'fail_streak', page.row -> 'fail_streak',
-            'last_run_at', page.row -> 'last_run_at',
-            'last_http_status', page.row -> 'last_http_status'
+            'fail_streak', schedules.fail_streak,
+            'last_run_at', schedules.last_run_at,
+            'last_http_status', schedules.last_http_status
         )
-    from (select to_jsonb(schedules) from ops.schedules) as page ("row")
-    where (page.row ->> 'fail_streak')::integer >= ops.setting('schedule_fail_streak_max')::integer
-        and coalesce((page.row ->> 'paused_until')::timestamptz < now(), true);
+    from ops.schedules
+    where schedules.fail_streak >= ops.setting('schedule_fail_streak_max')::integer
+        and coalesce(schedules.paused_until < now(), true);
 $$;
 comment on function ops.find_schedule_causes() is
     'Causes schedule_failing: schedules that failed several times in a row and are not paused.';

@@ -4,14 +4,20 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
--- Call deadman_url unless an error incident is open; at most once in a minute of the clock. Whoever
--- waits at the other end raises the alarm when calls stop, also when all of this is down.
--- Returns whether it was called. The URL holds a token: it is never written to a log, and of an
--- error only its code is, because its text might quote the URL.
+-- Call the secret deadman_url unless an error incident is open; at most once in a minute of the
+-- clock. Whoever waits at the other end raises the alarm when calls stop, also when all of this is
+-- down. Returns whether it was called. The URL holds a token: it is kept as secrets are, never
+-- written to a log, and of an error only its code is, because its text might quote the URL.
 declare
-    url text := ops.setting('deadman_url');
+    url text;
 begin
-    if url = '' or exists (
+    begin
+        url := ops.secret('deadman_url');
+    exception
+        when sqlstate 'PT500' then
+            return false;  -- None was stored: nobody waits.
+    end;
+    if exists (
         select
         from ops.incidents
         where incidents.closed_at is null and incidents.severity = 'error'

@@ -31,6 +31,10 @@ begin
         select found.* from ops.find_cron_causes() as found
         union all
         select found.* from ops.find_request_causes() as found
+        union all
+        select found.* from ops.find_budget_causes() as found
+        union all
+        select found.* from ops.find_backup_causes() as found
     loop
         perform ops.raise_incident(
             cause.kind, cause.subject, cause.severity, cause.message, cause.details

@@ -25,6 +25,7 @@ from cli.checks.schema import body_of, judge_migrations, judge_routines, judge_t
 from cli.checks.secrets import judge_secret
 from cli.checks.settings import judge_disk
 from cli.checks.venue import judge_clock
+from cli.checks.watchdog import judge_backup, judge_incidents
 from cli.doctor import exit_code
 from shared.errors import InvalidRequest, StoreUnavailable
 
@@ -160,7 +161,7 @@ def test_exit_code_is_the_worst_verdict(findings: list[Finding], code: int) -> N
         (judge_cron([], [], up_s=900), FAULT, "no job runs each minute"),
         (judge_cron([None], [], up_s=20), OK, "Postgres is up for 20 s"),
         (judge_cron([None], [], up_s=900), FAULT, "silent: never ran"),
-        (judge_cron([4_000.0, None], [], up_s=9_000), FAULT, "silent: last run 4,000 s ago"),
+        (judge_cron([4_000.0, None], [], up_s=9_000), FAULT, "silent: last run 66 min ago"),
         (judge_cron([12.0, 4_000.0], [], up_s=9_000), OK, "last run 12 s ago"),
         (judge_answer(None, "Couldn't connect to server", 5), FAULT, "Postgres cannot reach the f"),
         (judge_answer(502, None, 5), FAULT, "the functions answered Postgres 502"),
@@ -211,7 +212,7 @@ def test_request_worker_that_answered_lately_is_only_slow() -> None:
     assert slow.verdict is WARNING
     gone = judge_silence(3, now - timedelta(hours=1), now, is_local=False)
     assert (gone.verdict, gone.mend) == (FAULT, "select net.worker_restart();")
-    assert gone.found == "the request worker is silent: 3 waiting, answers: the last 3,600 s ago"
+    assert gone.found == "the request worker is silent: 3 waiting, answers: the last 60 min ago"
 
 
 def test_functions_of_another_release() -> None:
@@ -243,6 +244,45 @@ def test_report_of_the_collector(change: dict[str, Any], verdict: Verdict, words
     finding = judge_report(report | change)
     assert finding.verdict is verdict
     assert words in finding.found
+
+
+def open_incident(incident_id: int, severity: str, who: str | None = None) -> dict[str, Any]:
+    return {
+        "id": incident_id,
+        "kind": "feed_stale",
+        "subject": "binance 1m",
+        "severity": severity,
+        "acknowledged_by": who,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "found"),
+    [
+        ([], OK, "none is open"),
+        ([open_incident(4, "warn")], WARNING, "1 open: warn feed_stale of binance 1m"),
+        (
+            [open_incident(5, "error", "ann"), open_incident(4, "warn")],
+            FAULT,
+            "2 open: error feed_stale of binance 1m, in hands of ann",
+        ),
+    ],
+)
+def test_open_incident_is_judged_by_the_worst(
+    rows: list[dict[str, Any]], verdict: Verdict, found: str
+) -> None:
+    finding = judge_incidents(rows)
+    assert (finding.verdict, finding.found) == (verdict, found)
+    if rows:
+        assert finding.mend.startswith(f"closebell incidents show {rows[0]['id']}; docs/runbook.md")
+
+
+def test_backup_is_missed_where_it_is_hosted_or_there_was_one() -> None:
+    assert judge_backup(None, 2, is_local=True).verdict is OK
+    assert judge_backup(None, 2, is_local=False).verdict is WARNING
+    assert judge_backup(timedelta(hours=47), 2, is_local=False).verdict is OK
+    old = judge_backup(timedelta(hours=49), 2, is_local=True)
+    assert (old.verdict, old.found) == (WARNING, "the newest was made 2 d ago")
 
 
 def test_every_routine_has_a_body_that_can_be_compared() -> None:

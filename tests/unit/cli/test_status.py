@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.status_report import find_problems
-from cli.status_screen import ago, duration, label_of, lines_of, screen_of
+from cli.status_screen import label_of, lines_of, screen_of, since
 
 NOW = "2026-11-21T18:00:16+00:00"
 
@@ -35,9 +35,10 @@ def report(**change: Any) -> dict[str, Any]:
             "errors": [],
         },
         "outbox": {"pending_count": 0, "oldest_at": None},
-        "schedules": None,
-        "incidents": None,
-        "budget": None,
+        "schedules": [],
+        "incidents": [],
+        "budget": [],
+        "backup": None,
         "collector": {
             "status": "ok",
             "phase": "live",
@@ -100,6 +101,7 @@ def test_all_is_well_on_one_screen() -> None:
         "switch    on",
         "outbox    0 waiting",
         "budget    Redis commands 137,283 of 500,000 a month (27%)",
+        "incidents none open",
     ]
     assert max(len(line) for line in lines) <= 80
 
@@ -191,7 +193,11 @@ def test_schedules_budget_and_incidents_are_shown() -> None:
     assert "schedule  last run  status         average" in lines
     assert "tick      16 s ago  succeeded 200  12 ms    next in 44 s" in lines
     assert "budget    redis_commands 450,000 of 500,000 a month (90%)" in lines
-    assert "incidents none open" in lines
+
+
+def test_newest_backup_is_shown() -> None:
+    made = {"made_at": "2026-11-21T03:23:00+00:00", "target": "s3://b/[x].zip", "bytes": 4_234_567}
+    assert "backup    14 h ago · 4.2 MB · s3://b/[x].zip" in shown(report(backup=made))
 
 
 def test_traders_that_fail_are_listed() -> None:
@@ -219,16 +225,4 @@ def test_screen_says_when_it_is_old() -> None:
     ],
 )
 def test_age_is_said_in_words(at: str | None, words: str) -> None:
-    assert ago(at, NOW) == words
-
-
-def test_duration_is_in_its_largest_unit() -> None:
-    assert [duration(s) for s in (0, 119, 120, 7_199, 7_200, 172_799, 172_800)] == [
-        "0 s",
-        "119 s",
-        "2 min",
-        "120 min",
-        "2 h",
-        "48 h",
-        "2 d",
-    ]
+    assert since(at, NOW) == words
