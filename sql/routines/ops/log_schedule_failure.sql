@@ -30,24 +30,12 @@ comment on function ops.log_schedule_failure() is
     'Trigger on ops.schedule_runs: one line for each run that failed.';
 revoke all on function ops.log_schedule_failure() from public, anon, authenticated, service_role;
 
-do $triggers$
-begin
-    -- The history of schedules belongs to another migration; where it is not, neither are these.
-    if to_regclass('ops.schedule_runs') is null then
-        return;
-    end if;
-    -- The conditions are judged without a call: a run that went well costs nothing.
-    execute $sql$
-        create or replace trigger failure_is_logged_at_insert
-            after insert on ops.schedule_runs
-            for each row when (new.status = 'failed')
-            execute function ops.log_schedule_failure()
-    $sql$;
-    execute $sql$
-        create or replace trigger failure_is_logged_at_update
-            after update of status on ops.schedule_runs
-            for each row when (new.status = 'failed' and old.status is distinct from 'failed')
-            execute function ops.log_schedule_failure()
-    $sql$;
-end
-$triggers$;
+-- The conditions are judged without a call: a run that went well costs nothing.
+create or replace trigger failure_is_logged_at_insert
+    after insert on ops.schedule_runs
+    for each row when (new.status = 'failed')
+    execute function ops.log_schedule_failure();
+create or replace trigger failure_is_logged_at_update
+    after update of status on ops.schedule_runs
+    for each row when (new.status = 'failed' and old.status is distinct from 'failed')
+    execute function ops.log_schedule_failure();
