@@ -28,9 +28,12 @@ from tests.sql.backups import (
     make_backup,
     run,
 )
+from tests.sql.conftest import Server
 
 
-def test_backup_holds_every_table_or_says_why_not(filled_database: str, tmp_path: Path) -> None:
+def test_backup_holds_every_table_or_says_why_not(
+    filled_database: str, server: Server, tmp_path: Path
+) -> None:
     # Tables that nobody here has heard of, one in a schema that does not exist yet.
     execute(
         filled_database,
@@ -63,7 +66,7 @@ def test_backup_holds_every_table_or_says_why_not(filled_database: str, tmp_path
     assert rows["public.signals"] == SIGNALS_COUNT
     assert rows["public.signal_overflows"] == 4
     assert rows["ops.runs"] == 4
-    assert run("restore", path, "--verify").returncode == 0
+    assert run("restore", path, "--verify", "--scratch", server.dsn()).returncode == 0
 
 
 def test_no_secret_is_in_a_backup(filled_database: str, tmp_path: Path) -> None:
@@ -118,7 +121,9 @@ def test_backup_is_noted_for_the_watchdog(filled_database: str, tmp_path: Path) 
     assert fetch(filled_database, "select count(*), max(bytes) from ops.backups") == [(1000, 1100)]
 
 
-def test_backup_is_one_snapshot_while_others_write(filled_database: str, tmp_path: Path) -> None:
+def test_backup_is_one_snapshot_while_others_write(
+    filled_database: str, server: Server, tmp_path: Path
+) -> None:
     is_over = threading.Event()
 
     def write() -> None:
@@ -137,7 +142,7 @@ def test_backup_is_one_snapshot_while_others_write(filled_database: str, tmp_pat
     finally:
         is_over.set()
         writer.join()
-    assert run("restore", path, "--verify").returncode == 0
+    assert run("restore", path, "--verify", "--scratch", server.dsn()).returncode == 0
 
 
 def test_keep_deletes_the_oldest_backups_and_nothing_else(
