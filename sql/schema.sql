@@ -1153,35 +1153,37 @@ $$;
 
 COMMENT ON FUNCTION ops.create_profile() IS 'Trigger on auth.users: a profile for each new user.';
 
-CREATE FUNCTION ops.cron_field(field text, name text) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION ops.cron_field(field text, name text, low integer, high integer, words text[] DEFAULT NULL::text[]) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $_$
--- Return the numbers one field of a cron expression stands for, ascending; a Sunday is 0.
--- What pg_cron takes: * · 5 · 1-5 · mon-fri · */15 · 10-50/20, and lists of them. What it would
--- read in silence as something else (5/15, 9-3) is refused (PT400), and so is what only some of
--- its versions take ($, @daily).
+-- Return the numbers that one field of a cron expression lists, `low` to `high`, ascending.
+-- `words`: names of the numbers from `low` on. What pg_cron takes: * · 5 · 1-5 · mon-fri · */15 ·
+-- 10-50/20, and lists of them. What it would read in silence as something else (5/15, 9-3) is
+-- refused (PT400), and so is what only some of its versions take ($, @daily).
 declare
-    low integer := case when name in ('day', 'month') then 1 else 0 end;
-    high integer := case name
-        when 'minute' then 59 when 'hour' then 23 when 'day' then 31 when 'month' then 12 else 7
-    end;
-    words text[] := case name
-        when 'month' then array[
-            'jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'
-        ]
-        when 'weekday' then array['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
-    end;
     part text;
     pieces text[];
     first integer;
     last integer;
     step integer;
     found integer[] := array[]::integer[];
+    all_numbers constant integer[] := array[
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
+    ];
 begin
-    foreach part in array string_to_array(lower(field), ',') loop
+    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
+    if field = '*' then
+        return all_numbers[low + 1:high + 1];
+    elsif length(field) <= 2 and field ~ '^[0-9]+$' and field::integer between low and high then
+        return array[field::integer];
+    end if;
+    foreach part in array string_to_array(field, ',') loop
         pieces := regexp_match(
-            part, '^(?:(\*)|([a-z]+|[0-9]{1,3})(?:-([a-z]+|[0-9]{1,3}))?)(?:/([0-9]{1,3}))?$'
+            lower(part),
+            '^(?:(\*)|([a-z]{3}|[0-9]{1,2})(?:-([a-z]{3}|[0-9]{1,2}))?)(?:/([0-9]{1,2}))?$'
         );
         if pieces[1] is not null then
             first := low;
@@ -1189,13 +1191,13 @@ begin
         else
             first := coalesce(
                 array_position(words, pieces[2]) - 1 + low,
-                substring(pieces[2] from '^\d+$')::integer
+                substring(pieces[2] from '^[0-9]+$')::integer
             );
             last := case
                 when pieces[3] is null then first
                 else coalesce(
                     array_position(words, pieces[3]) - 1 + low,
-                    substring(pieces[3] from '^\d+$')::integer
+                    substring(pieces[3] from '^[0-9]+$')::integer
                 )
             end;
         end if;
@@ -1221,42 +1223,39 @@ begin
         end if;
         found := found || array(select generate_series(first, last, step));
     end loop;
-    return array(
-        select distinct case when name = 'weekday' then value % 7 else value end as number
-        from unnest(found) as value
-        order by number
-    );
+    return array(select distinct listed.number from unnest(found) as listed (number) order by 1);
 end
 $_$;
 
-COMMENT ON FUNCTION ops.cron_field(field text, name text) IS 'Numbers of one field (minute, hour, day, month, weekday) of a cron expression, or PT400.';
+COMMENT ON FUNCTION ops.cron_field(field text, name text, low integer, high integer, words text[]) IS 'Numbers that one field of a cron expression lists, ascending, or PT400 with its name.';
 
-CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) RETURNS SETOF timestamp with time zone
+CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone, rows_max integer DEFAULT 2147483647) RETURNS SETOF timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     AS $$
--- The instants of a cron expression, UTC, after one instant up to and with another, in order;
--- none if it is not one. Loops, because a query would take longer to begin than most take to end.
+-- The instants of a cron expression, UTC, after one instant up to and with another, in order, the
+-- first `rows_max`; PT400 if it is none.
+-- Loops, because a query would take longer to begin than most take to end.
 declare
-    cron record := ops.read_cron(expression);
+    cron record := ops.parse_cron(expression);
     day timestamp := date_trunc('day', after at time zone 'UTC');
+    last_day timestamp := until at time zone 'UTC';
     hour_starts timestamptz;
     instant timestamptz;
     hour integer;
     minute integer;
     is_day boolean;
     is_weekday boolean;
+    rows_count integer := 0;
 begin
-    if cron.minutes is null then
-        return;
-    end if;
-    while day <= until at time zone 'UTC' loop
+    while day <= last_day loop
+        if extract(month from day) <> all(cron.months) then
+            day := date_trunc('month', day) + interval '1 month';
+            continue;
+        end if;
         is_day := extract(day from day) = any(cron.days);
         is_weekday := extract(dow from day) = any(cron.weekdays);
-        if extract(month from day) = any(cron.months)
-            and (is_day or is_weekday)
-            and (cron.is_either_day or (is_day and is_weekday))
-        then
+        if (is_day and is_weekday) or (cron.is_either and (is_day or is_weekday)) then
             foreach hour in array cron.hours loop
                 hour_starts := (day + make_interval(hours => hour)) at time zone 'UTC';
                 exit when hour_starts > until;
@@ -1265,6 +1264,10 @@ begin
                     instant := hour_starts + make_interval(mins => minute);
                     if instant > after and instant <= until then
                         return next instant;
+                        rows_count := rows_count + 1;
+                        if rows_count >= rows_max then
+                            return;
+                        end if;
                     end if;
                 end loop;
             end loop;
@@ -1274,7 +1277,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) IS 'The instants of a cron expression, UTC, after one instant up to another, in order.';
+COMMENT ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone, rows_max integer) IS 'The instants of a cron expression, UTC, after one instant up to another, in order, or PT400.';
 
 CREATE FUNCTION ops.cron_jobs() RETURNS TABLE(id bigint, name text, schedule text, command text, is_active boolean)
     LANGUAGE plpgsql STABLE
@@ -1303,8 +1306,8 @@ CREATE FUNCTION ops.cron_matches(expression text, at timestamp with time zone) R
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     AS $$
-    -- Whether a cron expression (five fields, UTC) names the minute of an instant; false if it is
-    -- no cron expression. Many instants at once: ops.cron_instants(expression, after, until).
+    -- Whether a cron expression (five fields, UTC) names the minute of an instant; PT400 if it
+    -- is none. Many instants at once: ops.cron_instants(expression, after, until).
     select exists (
         select
         from ops.cron_instants(
@@ -1315,7 +1318,7 @@ CREATE FUNCTION ops.cron_matches(expression text, at timestamp with time zone) R
     );
 $$;
 
-COMMENT ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) IS 'Whether a cron expression (UTC) names the minute of an instant.';
+COMMENT ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) IS 'Whether a cron expression (UTC) names the minute of an instant, or PT400.';
 
 CREATE FUNCTION ops.cron_started_at() RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2554,10 +2557,17 @@ CREATE FUNCTION ops.is_cadence(cadence text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
     AS $$
+-- A date that never comes is none: 29 February is a given weekday at least once in 40 years.
 begin
     return cadence = 'close'
         or ops.cadence_count(cadence) is not null
-        or (ops.read_cron(cadence)).minutes is not null;
+        or (
+            length(cadence) <= 100
+            and exists (select from ops.cron_instants(cadence, 'epoch', '2011-01-01Z', 1))
+        );
+exception
+    when sqlstate 'PT400' then
+        return false;
 end
 $$;
 
@@ -3361,54 +3371,21 @@ CREATE FUNCTION ops.next_runs(timing text, after timestamp with time zone DEFAUL
 -- (29 February is a given weekday at least once in 40). An impossible timing is refused (PT400).
 declare
     step_s integer := ops.every_s(timing);
-    plan record;
-    after_utc timestamp := after at time zone 'UTC';
-    day date;
-    last_day date;
-    is_day boolean;
-    is_weekday boolean;
-    run_at timestamp;
-    found timestamptz[] := array[]::timestamptz[];
 begin
     if not isfinite(after) then
-        return found;
-    end if;
-    if step_s is not null then
+        return array[]::timestamptz[];
+    elsif step_s is null then
         return array(
-            select date_bin(make_interval(secs => step_s), after, timestamptz 'epoch')
-                + make_interval(secs => step_s * place)
-            from generate_series(1, runs_count) as place
+            select ops.cron_instants(
+                timing, after, after + make_interval(hours => 41 * 366 * 24), runs_count
+            )
         );
     end if;
-    plan := ops.parse_cron(timing);
-    day := after_utc::date;
-    last_day := day + 41 * 366;
-    while day <= last_day loop
-        if extract(month from day)::integer <> all (plan.months) then
-            day := (date_trunc('month', day) + interval '1 month')::date;
-            continue;
-        end if;
-        is_day := extract(day from day)::integer = any (plan.days);
-        is_weekday := extract(dow from day)::integer = any (plan.weekdays);
-        if (is_day and is_weekday) or (plan.is_either and (is_day or is_weekday)) then
-            for hour in 0 .. 23 loop
-                continue when hour <> all (plan.hours)
-                    or day + make_interval(hours => hour + 1) <= after_utc;
-                foreach run_at in array array(
-                    select day + make_interval(hours => hour, mins => minute)
-                    from unnest(plan.minutes) as minute
-                ) loop
-                    continue when run_at <= after_utc;
-                    found := found || (run_at at time zone 'UTC');
-                    if cardinality(found) = runs_count then
-                        return found;
-                    end if;
-                end loop;
-            end loop;
-        end if;
-        day := day + 1;
-    end loop;
-    return found;
+    return array(
+        select date_bin(make_interval(secs => step_s), after, timestamptz 'epoch')
+            + make_interval(secs => step_s * place)
+        from generate_series(1, runs_count) as place
+    );
 end
 $$;
 
@@ -3713,14 +3690,16 @@ $$;
 COMMENT ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) IS 'Make, or open again, the run of one trader for a slot it is due at; PT404 without a trader.';
 
 CREATE FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $$
--- Return what the five fields of a cron expression stand for, or refuse it (PT400).
--- `is_either`: day and weekday are both given, so one of them is enough. As in pg_cron a field
--- that begins with * is not given, whatever follows: with */2 both must hold.
+-- Return what the five fields of a cron expression, one space between them, stand for, or refuse it
+-- (PT400): the timings of schedules and the cadences of traders are read here and nowhere else.
+-- Weekdays are 0 (Sunday) to 6. `is_either`: day and weekday are both given, so one of them is
+-- enough. As in pg_cron a field that begins with * is not given, whatever follows: with */2 both
+-- must hold.
 declare
-    fields text[] := regexp_split_to_array(btrim(expression), '\s+');
+    fields text[] := string_to_array(expression, ' ');
 begin
     if cardinality(fields) is distinct from 5 then
         raise sqlstate 'PT400' using
@@ -3730,11 +3709,16 @@ begin
             ),
             hint = '"* * * * *": each minute; "0 3 * * *": each day at 03:00; "every 5 s"';
     end if;
-    minutes := ops.cron_field(fields[1], 'minute');
-    hours := ops.cron_field(fields[2], 'hour');
-    days := ops.cron_field(fields[3], 'day');
-    months := ops.cron_field(fields[4], 'month');
-    weekdays := ops.cron_field(fields[5], 'weekday');
+    minutes := ops.cron_field(fields[1], 'minute', 0, 59);
+    hours := ops.cron_field(fields[2], 'hour', 0, 23);
+    days := ops.cron_field(fields[3], 'day', 1, 31);
+    months := ops.cron_field(
+        fields[4], 'month', 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}'
+    );
+    weekdays := ops.cron_field(fields[5], 'weekday', 0, 7, '{sun,mon,tue,wed,thu,fri,sat}');
+    if 7 = any(weekdays) then
+        weekdays := 0 || array_remove(array_remove(weekdays, 0), 7);
+    end if;
     is_either := left(fields[3], 1) <> '*' and left(fields[5], 1) <> '*';
 end
 $$;
@@ -3927,98 +3911,6 @@ CREATE FUNCTION ops.raise_incident(kind text, subject text, severity text, messa
 $$;
 
 COMMENT ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) IS 'Raise an incident, or bring the open one of its kind and subject up to date; returns its id.';
-
-CREATE FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
-    AS $$
--- The fields of a cron expression (minute hour day month weekday, one space between them), or
--- nulls if it is none or its date never comes (30 February). As in cron: weekdays 0 and 7 are
--- Sunday; if neither day field begins with *, a day that fits either will do, else both must fit.
-declare
-    fields text[] := string_to_array(expression, ' ');
-begin
-    if length(expression) > 100 or cardinality(fields) <> 5 then
-        return;
-    end if;
-    minutes := ops.read_cron_field(fields[1], 0, 59);
-    hours := ops.read_cron_field(fields[2], 0, 23);
-    days := ops.read_cron_field(fields[3], 1, 31);
-    months := ops.read_cron_field(fields[4], 1, 12);
-    weekdays := ops.read_cron_field(fields[5], 0, 7);
-    is_either_day := not starts_with(fields[3], '*') and not starts_with(fields[5], '*');
-    if 7 = any(weekdays) then
-        weekdays := array(
-            select distinct listed.weekday % 7 from unnest(weekdays) as listed (weekday) order by 1
-        );
-    end if;
-    if minutes is null or hours is null or days is null or months is null or weekdays is null
-        or (
-            not is_either_day
-            and days[1] > case
-                when months && '{1,3,5,7,8,10,12}' then 31
-                when months && '{4,6,9,11}' then 30
-                else 29
-            end
-        )
-    then
-        minutes := null;
-        hours := null;
-        days := null;
-        months := null;
-        weekdays := null;
-        is_either_day := null;
-    end if;
-end
-$$;
-
-COMMENT ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) IS 'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
-
-CREATE FUNCTION ops.read_cron_field(field text, low integer, high integer) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
-    AS $_$
--- The numbers that one field of a cron expression lists, ascending, or null if it is no field:
--- items n, n-m or *, the latter two with a /step, separated by commas.
-declare
-    item text;
-    part text[];
-    first integer;
-    last integer;
-    step integer;
-    listed integer[] := array[]::integer[];
-    all_numbers constant integer[] := array[
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
-        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
-    ];
-begin
-    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
-    if field = '*' then
-        return all_numbers[low + 1:high + 1];
-    elsif length(field) <= 2 and field ~ '^[0-9]+$' then
-        return case when field::integer between low and high then array[field::integer] end;
-    end if;
-    foreach item in array string_to_array(field, ',') loop
-        part := regexp_match(item, '^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?$');
-        if part is null or (part[3] is not null and part[1] is not null and part[2] is null) then
-            return null;
-        end if;
-        first := coalesce(part[1]::integer, low);
-        last := coalesce(part[2]::integer, part[1]::integer, high);
-        step := coalesce(part[3]::integer, 1);
-        if first < low or last > high or first > last or step < 1 or step > high then
-            return null;
-        end if;
-        listed := listed || array(select generate_series(first, last, step));
-    end loop;
-    return array(
-        select distinct numbers.number from unnest(listed) as numbers (number) order by 1
-    );
-end
-$_$;
-
-COMMENT ON FUNCTION ops.read_cron_field(field text, low integer, high integer) IS 'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
 
 CREATE TABLE ops.function_logs (
     id bigint NOT NULL,
@@ -7605,9 +7497,9 @@ REVOKE ALL ON FUNCTION ops.count_usage() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.cron_field(field text, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.cron_field(field text, name text, low integer, high integer, words text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone, rows_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_jobs() FROM PUBLIC;
 
@@ -7743,10 +7635,6 @@ REVOKE ALL ON FUNCTION ops.ping_deadman() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.prepare_restore(schema_versions text[], replace boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops.read_cron_field(field text, low integer, high integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.read_logs(wanted jsonb) FROM PUBLIC;
 
