@@ -1478,15 +1478,17 @@ CREATE FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) RETURNS voi
     LANGUAGE sql
     SET search_path TO ''
     AS $_$
-    -- Write the end of a run: failed if there is an error. A request that it sent is named by a
-    -- "request_id" anywhere in its answer, as ops.tick() returns it.
+    -- Write the end of a run: failed if there is an error. An answer of more than 16,000 bytes is
+    -- not kept. A request that it sent is named by a "request_id" anywhere in its answer, as
+    -- ops.tick() returns it.
     update ops.schedule_runs
     set
         status = case when end_run.error is null then 'succeeded' else 'failed' end,
         ended_at = clock_timestamp(),
         error = left(end_run.error, 2000),
+        answer = case when pg_column_size(end_run.answer) <= 16000 then end_run.answer end,
         request_id = jsonb_path_query_first(
-            answer, '$.**.request_id ? (@.type() == "number")'
+            end_run.answer, '$.**.request_id ? (@.type() == "number")'
         )::bigint
     where schedule_runs.id = end_run.run_id;
 $_$;
@@ -2169,10 +2171,10 @@ $$;
 
 COMMENT ON FUNCTION ops.history(name text, row_limit integer) IS 'The newest runs of a schedule, or of all: when, how it ended, ms, what was answered.';
 
-CREATE FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) RETURNS record
+CREATE FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text, OUT function_ms double precision) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    AS $$
+    AS $_$
 -- Return what pg_net heard of a request; nulls if it has not (yet), or has forgotten: answers are
 -- kept for some hours only.
 begin
@@ -2186,16 +2188,20 @@ begin
                 when response.timed_out then 'no answer in time'
                 when response.status_code is null then coalesce(response.error_msg, 'no answer')
             end, 500
-        )
-    into http_status, http_error
+        ),
+        -- The end of a function's own answer; an answer of somebody else has none.
+        substring(
+            response.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$'
+        )::double precision
+    into http_status, http_error, function_ms
     from net._http_response as response
     where response.id = request_id
     order by response.created desc
     limit 1;
 end
-$$;
+$_$;
 
-COMMENT ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) IS 'HTTP status of the answer to a request of pg_net, or why there is none; nulls: not known.';
+COMMENT ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text, OUT function_ms double precision) IS 'HTTP status of the answer to a request of pg_net and the ms it tells, or why there is none.';
 
 CREATE FUNCTION ops.interval_s("interval" text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2617,9 +2623,12 @@ CREATE FUNCTION ops.keep_http_answers(schedule text) RETURNS void
     -- Copy what pg_net heard of the last requests of a schedule into its history, before pg_net
     -- forgets it. Called at the start of each run: a handful of rows.
     update ops.schedule_runs
-    set http_status = answered.http_status, http_error = answered.http_error
+    set
+        http_status = answered.http_status,
+        http_error = answered.http_error,
+        function_ms = answered.function_ms
     from (
-        select latest.id, answer.http_status, answer.http_error
+        select latest.id, answer.http_status, answer.http_error, answer.function_ms
         from (
             select runs.id, runs.request_id, runs.http_status, runs.http_error
             from ops.schedule_runs as runs
@@ -3471,48 +3480,6 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.note_look(is_scheduled boolean) IS 'Remember a look of ops.watch, and the oldest waiting request, in ops.watch_state.';
-
-CREATE FUNCTION ops.note_replies(at timestamp with time zone DEFAULT now()) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $_$
--- Keep what was answered to the calls of earlier ticks: the request worker forgets it after hours,
--- or at a crash. Returns how many answers were new.
-declare
-    noted_count integer := 0;
-begin
-    if to_regclass('net._http_response') is null then
-        return 0;
-    end if;
-    update ops.ticks
-    set
-        replied_at = answers.created,
-        http_status = answers.status_code,
-        -- The end of the function's own answer; an answer of somebody else has none.
-        function_ms = substring(answers.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$')::float8,
-        reply_error = left(answers.error_msg, 2000)
-    from net._http_response as answers
-    where answers.id = ticks.request_id
-        -- The worker's table has no index but this one.
-        and answers.created > at - interval '10 minutes'
-        -- After a crash the worker counts from 1 again.
-        and answers.created >= ticks.fired_at - interval '5 seconds'
-        and ticks.request_id is not null
-        and ticks.replied_at is null
-        and ticks.fired_at > at - interval '10 minutes';
-    get diagnostics noted_count = row_count;
-    return noted_count;
-exception
-    -- What is only for reading must not keep a tick from its work.
-    when others then
-        perform ops.write_log(
-            'warn', 'replies_unread', jsonb_build_object('message', sqlerrm, 'code', sqlstate)
-        );
-        return 0;
-end
-$_$;
-
-COMMENT ON FUNCTION ops.note_replies(at timestamp with time zone) IS 'Keep the answers to the calls of earlier ticks in ops.ticks; returns how many were new.';
 
 CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4553,9 +4520,11 @@ CREATE FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
--- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "errors_count",
--- "errors", "lines_count", "lines"}. Ticks are those that named one of its runs, and the first
--- after its close; lines are those of its runs, and those that name its close, oldest first.
+-- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "incidents",
+-- "errors_count", "errors", "lines_count", "lines"}. Ticks are the runs of the schedule tick that
+-- named one of its runs, and those of the minute after its close; incidents are the slot_missing
+-- whose span holds its close; lines are those of its runs, and those that name its close.
+-- All of them oldest first.
 declare
     ids bigint[] := array(
         select runs.id
@@ -4565,9 +4534,10 @@ declare
             and runs.closed_at = slot_story.closed_at
         order by runs.trader_id nulls first, runs.shard
     );
+    named_ids jsonb[] := array(select to_jsonb(listed.id) from unnest(ids) as listed (id));
     story jsonb;
 begin
-    perform ops.note_replies();
+    perform ops.keep_http_answers('tick');
     select jsonb_build_object(
         'slot', jsonb_build_object(
             'venue', venue, 'interval', "interval", 'closed_at', closed_at
@@ -4615,26 +4585,50 @@ begin
             select coalesce(jsonb_agg(to_jsonb(shown) order by shown.fired_at), '[]')
             from (
                 select
-                    ticks.fired_at,
-                    ticks.opened_count,
-                    cardinality(ticks.run_ids) as named_count,
+                    ticks.started_at as fired_at,
+                    ticks.status,
+                    coalesce((told.answer ->> 'opened')::integer, 0) as opened_count,
+                    coalesce((told.answer ->> 'dispatched')::integer, 0) as named_count,
                     (
-                        select count(*) from unnest(ticks.run_ids) as named (id)
-                        where named.id = any (ids)
+                        select count(*)
+                        from jsonb_array_elements(told.answer -> 'run_ids') as named (id)
+                        where named.id = any (named_ids)
                     ) as named_of_slot_count,
                     ticks.request_id,
-                    ticks.replied_at,
                     ticks.http_status,
+                    ticks.http_error,
                     ticks.function_ms,
-                    ticks.reply_error,
-                    ticks.error
-                from ops.ticks
-                where ticks.fired_at >= slot_story.closed_at
+                    coalesce(ticks.error, told.answer ->> 'error') as error
+                from ops.schedule_runs as ticks
+                -- The row that `select ops.tick()` returns has one column of this name.
+                cross join lateral (select ticks.answer -> 'tick') as told (answer)
+                where ticks.schedule = 'tick'
+                    and ticks.started_at >= slot_story.closed_at
                     and (
-                        ticks.run_ids && ids
-                        or ticks.fired_at < slot_story.closed_at + interval '60 seconds'
+                        told.answer -> 'run_ids' @> any (named_ids)
+                        or ticks.started_at < slot_story.closed_at + interval '60 seconds'
                     )
-                order by ticks.fired_at
+                order by ticks.started_at
+                limit 20
+            ) as shown
+        ),
+        'incidents', (
+            select coalesce(jsonb_agg(to_jsonb(shown) order by shown.raised_at), '[]')
+            from (
+                select
+                    incidents.id,
+                    incidents.severity,
+                    incidents.message,
+                    incidents.raised_at,
+                    incidents.closed_at,
+                    incidents.closed_by
+                from ops.incidents
+                where incidents.kind = 'slot_missing'
+                    and incidents.subject = slot_story.venue || ' ' || slot_story."interval"
+                    and slot_story.closed_at
+                    between (incidents.details ->> 'oldest')::timestamptz
+                    and (incidents.details ->> 'newest')::timestamptz
+                order by incidents.raised_at
                 limit 20
             ) as shown
         ),
@@ -4672,14 +4666,6 @@ begin
                 and slot_story.closed_at + interval '10 minutes'
                 and function_logs.fields ->> 'closed_at_ms' = ops.to_ms(closed_at)::text
                 and coalesce(function_logs.fields ->> 'interval', "interval") = "interval"
-            union
-            select function_logs.*
-            from ops.function_logs
-            where function_logs.event = 'slot_missed'
-                and function_logs.fields ->> 'slot' = format(
-                    '%s %s %s', venue, "interval",
-                    to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-                )
         )
         select jsonb_build_object(
             'lines_count', (select count(*) from about),
@@ -4700,7 +4686,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, requests, runs, errors, log lines.';
+COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, runs, incidents, errors, log lines.';
 
 CREATE FUNCTION ops.status() RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -5053,11 +5039,12 @@ COMMENT ON FUNCTION ops.table_checksum(name text) IS 'Rows of a table, count, an
 CREATE FUNCTION ops.tick(at timestamp with time zone DEFAULT now()) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 -- Once a minute: make the slots that are owed, then name everything unfinished to
 -- trigger_executions in one signed call. Twice in a minute, late, or not at all for a while:
 -- the same slots exist afterwards, and claims see to it that each is worked on once.
--- What it did is kept in ops.ticks. Returns {"opened", "dispatched", "request_id"}.
+-- Returns {"opened", "dispatched", "request_id", "run_ids", "error"}: runs made, runs named and
+-- which, and why the call could not be made. Of a tick on schedule it is in ops.schedule_runs.
 declare
     opened_count integer;
     runs jsonb;
@@ -5084,25 +5071,18 @@ begin
                 );
         end;
     end if;
-    perform ops.note_replies(at);
-    insert into ops.ticks (fired_at, opened_count, run_ids, request_id, error)
-    values (
-        at,
-        opened_count,
-        case
-            when request_id is null then '{}'
-            else array(select (named ->> 'run_id')::bigint from jsonb_array_elements(runs) as named)
-        end,
-        request_id,
-        left(failure, 2000)
-    );
+    if request_id is null then
+        runs := '[]';
+    end if;
     return jsonb_build_object(
         'opened', opened_count,
-        'dispatched', case when request_id is null then 0 else jsonb_array_length(runs) end,
-        'request_id', request_id
+        'dispatched', jsonb_array_length(runs),
+        'request_id', request_id,
+        'run_ids', jsonb_path_query_array(runs, '$[*].run_id'),
+        'error', left(failure, 2000)
     );
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION ops.tick(at timestamp with time zone) IS 'Scheduled each minute: make owed slots, call trigger_executions with all unfinished runs.';
 
@@ -5254,17 +5234,6 @@ begin
         from public.signal_overflows as oldest
         where oldest.closed_at < signals_before
         order by oldest.closed_at
-        limit rows_max
-    );
-    get diagnostics batch_count = row_count;
-    deleted_count := deleted_count + batch_count;
-
-    delete from ops.ticks
-    where ticks.id in (
-        select oldest.id
-        from ops.ticks as oldest
-        where oldest.fired_at < logs_before
-        order by oldest.fired_at
         limit rows_max
     );
     get diagnostics batch_count = row_count;
@@ -6524,13 +6493,17 @@ CREATE TABLE ops.schedule_runs (
     ended_at timestamp with time zone,
     status text NOT NULL,
     error text,
+    answer jsonb,
     request_id bigint,
     http_status integer,
     http_error text,
+    function_ms double precision,
     by_hand boolean DEFAULT false NOT NULL,
     pid integer DEFAULT pg_backend_pid() NOT NULL,
+    CONSTRAINT schedule_runs_answer_is_bounded CHECK ((pg_column_size(answer) <= 16000)),
     CONSTRAINT schedule_runs_error_is_bounded CHECK ((length(error) <= 2000)),
     CONSTRAINT schedule_runs_failed_has_an_error CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT schedule_runs_function_ms_is_not_negative CHECK ((function_ms >= (0)::double precision)),
     CONSTRAINT schedule_runs_http_error_is_bounded CHECK ((length(http_error) <= 500)),
     CONSTRAINT schedule_runs_running_has_no_end CHECK (((status = 'running'::text) = (ended_at IS NULL))),
     CONSTRAINT schedule_runs_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
@@ -6550,11 +6523,15 @@ COMMENT ON COLUMN ops.schedule_runs.status IS 'running, succeeded, failed, or sk
 
 COMMENT ON COLUMN ops.schedule_runs.error IS 'Why it failed or was skipped; null: neither.';
 
+COMMENT ON COLUMN ops.schedule_runs.answer IS 'First row that its command returned; null: none, or one of more than 16,000 bytes.';
+
 COMMENT ON COLUMN ops.schedule_runs.request_id IS 'Request it sent (net._http_response.id), as its command returned it; null: none.';
 
 COMMENT ON COLUMN ops.schedule_runs.http_status IS 'HTTP status of the answer; null: none yet, or none came.';
 
 COMMENT ON COLUMN ops.schedule_runs.http_error IS 'Why no answer came; null: none is known.';
+
+COMMENT ON COLUMN ops.schedule_runs.function_ms IS 'Milliseconds the function says its answer took; null: it says nothing, or no answer came.';
 
 COMMENT ON COLUMN ops.schedule_runs.by_hand IS 'Whether somebody asked for it (ops.run_now).';
 
@@ -6744,55 +6721,6 @@ COMMENT ON COLUMN ops.slot_counts.expected_count IS 'Slots that some trader is o
 COMMENT ON COLUMN ops.slot_counts.finished_count IS 'Those whose runs all finished, count.';
 
 COMMENT ON COLUMN ops.slot_counts.missing_count IS 'The others: rows of ops.slots_missing, count.';
-
-CREATE TABLE ops.ticks (
-    id bigint NOT NULL,
-    fired_at timestamp with time zone NOT NULL,
-    opened_count integer NOT NULL,
-    run_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    request_id bigint,
-    error text,
-    replied_at timestamp with time zone,
-    http_status integer,
-    function_ms double precision,
-    reply_error text,
-    CONSTRAINT ticks_error_is_bounded CHECK ((length(error) <= 2000)),
-    CONSTRAINT ticks_function_ms_is_not_negative CHECK ((function_ms >= (0)::double precision)),
-    CONSTRAINT ticks_opened_count_is_not_negative CHECK ((opened_count >= 0)),
-    CONSTRAINT ticks_reply_error_is_bounded CHECK ((length(reply_error) <= 2000)),
-    CONSTRAINT ticks_run_ids_are_bounded CHECK ((cardinality(run_ids) <= 10000))
-);
-
-COMMENT ON TABLE ops.ticks IS 'One row a tick: what it made, which runs it named in which request.';
-
-COMMENT ON COLUMN ops.ticks.id IS 'Identity.';
-
-COMMENT ON COLUMN ops.ticks.fired_at IS 'When pg_cron fired it, UTC.';
-
-COMMENT ON COLUMN ops.ticks.opened_count IS 'Runs it made, count.';
-
-COMMENT ON COLUMN ops.ticks.run_ids IS 'The unfinished runs it named to trigger_executions.';
-
-COMMENT ON COLUMN ops.ticks.request_id IS 'Its request (net._http_response.id); null: nothing was called.';
-
-COMMENT ON COLUMN ops.ticks.error IS 'Why nothing was called although there was work; null: fine.';
-
-COMMENT ON COLUMN ops.ticks.replied_at IS 'When the request worker began to store the answer, UTC; null: none yet.';
-
-COMMENT ON COLUMN ops.ticks.http_status IS 'HTTP status of the answer; null: none.';
-
-COMMENT ON COLUMN ops.ticks.function_ms IS 'Milliseconds that trigger_executions says it took; null: unknown.';
-
-COMMENT ON COLUMN ops.ticks.reply_error IS 'Why there was no HTTP answer; null: there was one.';
-
-ALTER TABLE ops.ticks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ops.ticks_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 
 CREATE TABLE ops.traders_revision (
     is_only boolean DEFAULT true NOT NULL,
@@ -7140,9 +7068,6 @@ ALTER TABLE ONLY ops.schedule_runs
 ALTER TABLE ONLY ops.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
 
-ALTER TABLE ONLY ops.ticks
-    ADD CONSTRAINT ticks_pkey PRIMARY KEY (id);
-
 ALTER TABLE ONLY ops.timetable
     ADD CONSTRAINT timetable_pkey PRIMARY KEY (name);
 
@@ -7220,10 +7145,6 @@ CREATE INDEX schedule_runs_not_skipped_idx ON ops.schedule_runs USING btree (sch
 CREATE INDEX schedule_runs_request_id_idx ON ops.schedule_runs USING btree (schedule, started_at DESC) WHERE (request_id IS NOT NULL);
 
 CREATE INDEX schedule_runs_running_idx ON ops.schedule_runs USING btree (schedule) WHERE (status = 'running'::text);
-
-CREATE INDEX ticks_fired_at_idx ON ops.ticks USING btree (fired_at);
-
-CREATE INDEX ticks_unanswered_idx ON ops.ticks USING btree (request_id) WHERE ((request_id IS NOT NULL) AND (replied_at IS NULL));
 
 CREATE INDEX usage_reporters_reported_at_idx ON ops.usage_reporters USING btree (reported_at);
 
@@ -7397,8 +7318,6 @@ ALTER TABLE ops.schedule_runs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.settings ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ops.ticks ENABLE ROW LEVEL SECURITY;
-
 ALTER TABLE ops.timetable ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.traders_revision ENABLE ROW LEVEL SECURITY;
@@ -7543,7 +7462,7 @@ REVOKE ALL ON FUNCTION ops.has_due_trader(venue text, "interval" text, closed_at
 
 REVOKE ALL ON FUNCTION ops.history(name text, row_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text, OUT function_ms double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.interval_s("interval" text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.interval_s("interval" text) TO authenticated;
@@ -7617,8 +7536,6 @@ REVOKE ALL ON FUNCTION ops.note_full_day(dropped integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.note_lines() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.note_look(is_scheduled boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops.note_replies(at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.open_due_slots(at timestamp with time zone) FROM PUBLIC;
 

@@ -180,7 +180,7 @@ def _parse_field(text: str, name: str, low: int, high: int, words: tuple[str, ..
                 f'was "{item[:20]}"'
             )
         start = number(first) if first else low
-        stop = number(last or first) if last or first else high
+        stop = number(last) if last else start if first else high
         stride = int(step) if step is not None else 1
         if start < low or stop > high or start > stop or not 1 <= stride <= high:
             raise ValueError(f'expected a {name} {range_text}, was "{item[:20]}"')
