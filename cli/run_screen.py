@@ -99,9 +99,12 @@ def _summary(runs: Sequence[Document]) -> str:
 
 
 def _events(story: Document, closed_at: datetime) -> Iterable[tuple[datetime, str, str]]:
-    """Yield (instant, what, how) of ticks, requests, starts and runs."""
+    """Yield (instant, what, how) of ticks, requests, starts, runs and incidents."""
     for tick in story["ticks"]:
         fired_at = _instant(tick["fired_at"])
+        if tick["status"] != "succeeded":
+            yield fired_at, f"tick {tick['status']}", one_line(hide_text(tick["error"] or ""))
+            continue
         named = f"named {_of(tick['named_count'], 'run')}"
         if tick["named_of_slot_count"]:
             named += f", {tick['named_of_slot_count']} of this slot"
@@ -134,13 +137,20 @@ def _events(story: Document, closed_at: datetime) -> Iterable[tuple[datetime, st
                 f" {_of(run['signals_count'], 'signal')}, frame revision {run['frame_revision']}"
             )
             yield _instant(run["finished_at"]), f"{name} finished", counts
+    for incident in story["incidents"]:
+        name = f"incident {incident['id']}"
+        said = one_line(hide_text(f"{incident['severity']}: {incident['message']}"))
+        yield _instant(incident["raised_at"]), f"{name} raised", said
+        if incident["closed_at"]:
+            by = f"by {incident['closed_by']}"
+            yield _instant(incident["closed_at"]), f"{name} closed", one_line(by)
 
 
 def _answer(tick: Document) -> str:
-    if tick["replied_at"] is None:
-        return "no answer yet"
+    if tick["http_error"]:
+        return f"no answer: {one_line(hide_text(tick['http_error']))}"
     if tick["http_status"] is None:
-        return f"no answer: {one_line(hide_text(tick['reply_error'] or 'unknown'))}"
+        return "no answer yet"
     took = (
         "" if tick["function_ms"] is None else f", the function took {tick['function_ms']:,.0f} ms"
     )

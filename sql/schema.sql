@@ -1153,35 +1153,37 @@ $$;
 
 COMMENT ON FUNCTION ops.create_profile() IS 'Trigger on auth.users: a profile for each new user.';
 
-CREATE FUNCTION ops.cron_field(field text, name text) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION ops.cron_field(field text, name text, low integer, high integer, words text[] DEFAULT NULL::text[]) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $_$
--- Return the numbers one field of a cron expression stands for, ascending; a Sunday is 0.
--- What pg_cron takes: * · 5 · 1-5 · mon-fri · */15 · 10-50/20, and lists of them. What it would
--- read in silence as something else (5/15, 9-3) is refused (PT400), and so is what only some of
--- its versions take ($, @daily).
+-- Return the numbers that one field of a cron expression lists, `low` to `high`, ascending.
+-- `words`: names of the numbers from `low` on. What pg_cron takes: * · 5 · 1-5 · mon-fri · */15 ·
+-- 10-50/20, and lists of them. What it would read in silence as something else (5/15, 9-3) is
+-- refused (PT400), and so is what only some of its versions take ($, @daily).
 declare
-    low integer := case when name in ('day', 'month') then 1 else 0 end;
-    high integer := case name
-        when 'minute' then 59 when 'hour' then 23 when 'day' then 31 when 'month' then 12 else 7
-    end;
-    words text[] := case name
-        when 'month' then array[
-            'jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'
-        ]
-        when 'weekday' then array['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
-    end;
     part text;
     pieces text[];
     first integer;
     last integer;
     step integer;
     found integer[] := array[]::integer[];
+    all_numbers constant integer[] := array[
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
+    ];
 begin
-    foreach part in array string_to_array(lower(field), ',') loop
+    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
+    if field = '*' then
+        return all_numbers[low + 1:high + 1];
+    elsif length(field) <= 2 and field ~ '^[0-9]+$' and field::integer between low and high then
+        return array[field::integer];
+    end if;
+    foreach part in array string_to_array(field, ',') loop
         pieces := regexp_match(
-            part, '^(?:(\*)|([a-z]+|[0-9]{1,3})(?:-([a-z]+|[0-9]{1,3}))?)(?:/([0-9]{1,3}))?$'
+            lower(part),
+            '^(?:(\*)|([a-z]{3}|[0-9]{1,2})(?:-([a-z]{3}|[0-9]{1,2}))?)(?:/([0-9]{1,2}))?$'
         );
         if pieces[1] is not null then
             first := low;
@@ -1189,13 +1191,13 @@ begin
         else
             first := coalesce(
                 array_position(words, pieces[2]) - 1 + low,
-                substring(pieces[2] from '^\d+$')::integer
+                substring(pieces[2] from '^[0-9]+$')::integer
             );
             last := case
                 when pieces[3] is null then first
                 else coalesce(
                     array_position(words, pieces[3]) - 1 + low,
-                    substring(pieces[3] from '^\d+$')::integer
+                    substring(pieces[3] from '^[0-9]+$')::integer
                 )
             end;
         end if;
@@ -1221,42 +1223,39 @@ begin
         end if;
         found := found || array(select generate_series(first, last, step));
     end loop;
-    return array(
-        select distinct case when name = 'weekday' then value % 7 else value end as number
-        from unnest(found) as value
-        order by number
-    );
+    return array(select distinct listed.number from unnest(found) as listed (number) order by 1);
 end
 $_$;
 
-COMMENT ON FUNCTION ops.cron_field(field text, name text) IS 'Numbers of one field (minute, hour, day, month, weekday) of a cron expression, or PT400.';
+COMMENT ON FUNCTION ops.cron_field(field text, name text, low integer, high integer, words text[]) IS 'Numbers that one field of a cron expression lists, ascending, or PT400 with its name.';
 
-CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) RETURNS SETOF timestamp with time zone
+CREATE FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone, rows_max integer DEFAULT 2147483647) RETURNS SETOF timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     AS $$
--- The instants of a cron expression, UTC, after one instant up to and with another, in order;
--- none if it is not one. Loops, because a query would take longer to begin than most take to end.
+-- The instants of a cron expression, UTC, after one instant up to and with another, in order, the
+-- first `rows_max`; PT400 if it is none.
+-- Loops, because a query would take longer to begin than most take to end.
 declare
-    cron record := ops.read_cron(expression);
+    cron record := ops.parse_cron(expression);
     day timestamp := date_trunc('day', after at time zone 'UTC');
+    last_day timestamp := until at time zone 'UTC';
     hour_starts timestamptz;
     instant timestamptz;
     hour integer;
     minute integer;
     is_day boolean;
     is_weekday boolean;
+    rows_count integer := 0;
 begin
-    if cron.minutes is null then
-        return;
-    end if;
-    while day <= until at time zone 'UTC' loop
+    while day <= last_day loop
+        if extract(month from day) <> all(cron.months) then
+            day := date_trunc('month', day) + interval '1 month';
+            continue;
+        end if;
         is_day := extract(day from day) = any(cron.days);
         is_weekday := extract(dow from day) = any(cron.weekdays);
-        if extract(month from day) = any(cron.months)
-            and (is_day or is_weekday)
-            and (cron.is_either_day or (is_day and is_weekday))
-        then
+        if (is_day and is_weekday) or (cron.is_either and (is_day or is_weekday)) then
             foreach hour in array cron.hours loop
                 hour_starts := (day + make_interval(hours => hour)) at time zone 'UTC';
                 exit when hour_starts > until;
@@ -1265,6 +1264,10 @@ begin
                     instant := hour_starts + make_interval(mins => minute);
                     if instant > after and instant <= until then
                         return next instant;
+                        rows_count := rows_count + 1;
+                        if rows_count >= rows_max then
+                            return;
+                        end if;
                     end if;
                 end loop;
             end loop;
@@ -1274,7 +1277,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) IS 'The instants of a cron expression, UTC, after one instant up to another, in order.';
+COMMENT ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone, rows_max integer) IS 'The instants of a cron expression, UTC, after one instant up to another, in order, or PT400.';
 
 CREATE FUNCTION ops.cron_jobs() RETURNS TABLE(id bigint, name text, schedule text, command text, is_active boolean)
     LANGUAGE plpgsql STABLE
@@ -1303,8 +1306,8 @@ CREATE FUNCTION ops.cron_matches(expression text, at timestamp with time zone) R
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     AS $$
-    -- Whether a cron expression (five fields, UTC) names the minute of an instant; false if it is
-    -- no cron expression. Many instants at once: ops.cron_instants(expression, after, until).
+    -- Whether a cron expression (five fields, UTC) names the minute of an instant; PT400 if it
+    -- is none. Many instants at once: ops.cron_instants(expression, after, until).
     select exists (
         select
         from ops.cron_instants(
@@ -1315,7 +1318,7 @@ CREATE FUNCTION ops.cron_matches(expression text, at timestamp with time zone) R
     );
 $$;
 
-COMMENT ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) IS 'Whether a cron expression (UTC) names the minute of an instant.';
+COMMENT ON FUNCTION ops.cron_matches(expression text, at timestamp with time zone) IS 'Whether a cron expression (UTC) names the minute of an instant, or PT400.';
 
 CREATE FUNCTION ops.cron_started_at() RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1475,15 +1478,17 @@ CREATE FUNCTION ops.end_run(run_id bigint, error text, answer jsonb) RETURNS voi
     LANGUAGE sql
     SET search_path TO ''
     AS $_$
-    -- Write the end of a run: failed if there is an error. A request that it sent is named by a
-    -- "request_id" anywhere in its answer, as ops.tick() returns it.
+    -- Write the end of a run: failed if there is an error. An answer of more than 16,000 bytes is
+    -- not kept. A request that it sent is named by a "request_id" anywhere in its answer, as
+    -- ops.tick() returns it.
     update ops.schedule_runs
     set
         status = case when end_run.error is null then 'succeeded' else 'failed' end,
         ended_at = clock_timestamp(),
         error = left(end_run.error, 2000),
+        answer = case when pg_column_size(end_run.answer) <= 16000 then end_run.answer end,
         request_id = jsonb_path_query_first(
-            answer, '$.**.request_id ? (@.type() == "number")'
+            end_run.answer, '$.**.request_id ? (@.type() == "number")'
         )::bigint
     where schedule_runs.id = end_run.run_id;
 $_$;
@@ -2244,10 +2249,10 @@ $$;
 
 COMMENT ON FUNCTION ops.history(name text, row_limit integer) IS 'The newest runs of a schedule, or of all: when, how it ended, ms, what was answered.';
 
-CREATE FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) RETURNS record
+CREATE FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text, OUT function_ms double precision) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    AS $$
+    AS $_$
 -- Return what pg_net heard of a request; nulls if it has not (yet), or has forgotten: answers are
 -- kept for some hours only.
 begin
@@ -2261,16 +2266,20 @@ begin
                 when response.timed_out then 'no answer in time'
                 when response.status_code is null then coalesce(response.error_msg, 'no answer')
             end, 500
-        )
-    into http_status, http_error
+        ),
+        -- The end of a function's own answer; an answer of somebody else has none.
+        substring(
+            response.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$'
+        )::double precision
+    into http_status, http_error, function_ms
     from net._http_response as response
     where response.id = request_id
     order by response.created desc
     limit 1;
 end
-$$;
+$_$;
 
-COMMENT ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) IS 'HTTP status of the answer to a request of pg_net, or why there is none; nulls: not known.';
+COMMENT ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text, OUT function_ms double precision) IS 'HTTP status of the answer to a request of pg_net and the ms it tells, or why there is none.';
 
 CREATE FUNCTION ops.interval_s("interval" text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2632,10 +2641,17 @@ CREATE FUNCTION ops.is_cadence(cadence text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
     AS $$
+-- A date that never comes is none: 29 February is a given weekday at least once in 40 years.
 begin
     return cadence = 'close'
         or ops.cadence_count(cadence) is not null
-        or (ops.read_cron(cadence)).minutes is not null;
+        or (
+            length(cadence) <= 100
+            and exists (select from ops.cron_instants(cadence, 'epoch', '2011-01-01Z', 1))
+        );
+exception
+    when sqlstate 'PT400' then
+        return false;
 end
 $$;
 
@@ -2685,9 +2701,12 @@ CREATE FUNCTION ops.keep_http_answers(schedule text) RETURNS void
     -- Copy what pg_net heard of the last requests of a schedule into its history, before pg_net
     -- forgets it. Called at the start of each run: a handful of rows.
     update ops.schedule_runs
-    set http_status = answered.http_status, http_error = answered.http_error
+    set
+        http_status = answered.http_status,
+        http_error = answered.http_error,
+        function_ms = answered.function_ms
     from (
-        select latest.id, answer.http_status, answer.http_error
+        select latest.id, answer.http_status, answer.http_error, answer.function_ms
         from (
             select runs.id, runs.request_id, runs.http_status, runs.http_error
             from ops.schedule_runs as runs
@@ -3439,54 +3458,21 @@ CREATE FUNCTION ops.next_runs(timing text, after timestamp with time zone DEFAUL
 -- (29 February is a given weekday at least once in 40). An impossible timing is refused (PT400).
 declare
     step_s integer := ops.every_s(timing);
-    plan record;
-    after_utc timestamp := after at time zone 'UTC';
-    day date;
-    last_day date;
-    is_day boolean;
-    is_weekday boolean;
-    run_at timestamp;
-    found timestamptz[] := array[]::timestamptz[];
 begin
     if not isfinite(after) then
-        return found;
-    end if;
-    if step_s is not null then
+        return array[]::timestamptz[];
+    elsif step_s is null then
         return array(
-            select date_bin(make_interval(secs => step_s), after, timestamptz 'epoch')
-                + make_interval(secs => step_s * place)
-            from generate_series(1, runs_count) as place
+            select ops.cron_instants(
+                timing, after, after + make_interval(hours => 41 * 366 * 24), runs_count
+            )
         );
     end if;
-    plan := ops.parse_cron(timing);
-    day := after_utc::date;
-    last_day := day + 41 * 366;
-    while day <= last_day loop
-        if extract(month from day)::integer <> all (plan.months) then
-            day := (date_trunc('month', day) + interval '1 month')::date;
-            continue;
-        end if;
-        is_day := extract(day from day)::integer = any (plan.days);
-        is_weekday := extract(dow from day)::integer = any (plan.weekdays);
-        if (is_day and is_weekday) or (plan.is_either and (is_day or is_weekday)) then
-            for hour in 0 .. 23 loop
-                continue when hour <> all (plan.hours)
-                    or day + make_interval(hours => hour + 1) <= after_utc;
-                foreach run_at in array array(
-                    select day + make_interval(hours => hour, mins => minute)
-                    from unnest(plan.minutes) as minute
-                ) loop
-                    continue when run_at <= after_utc;
-                    found := found || (run_at at time zone 'UTC');
-                    if cardinality(found) = runs_count then
-                        return found;
-                    end if;
-                end loop;
-            end loop;
-        end if;
-        day := day + 1;
-    end loop;
-    return found;
+    return array(
+        select date_bin(make_interval(secs => step_s), after, timestamptz 'epoch')
+            + make_interval(secs => step_s * place)
+        from generate_series(1, runs_count) as place
+    );
 end
 $$;
 
@@ -3572,48 +3558,6 @@ end
 $$;
 
 COMMENT ON FUNCTION ops.note_look(is_scheduled boolean) IS 'Remember a look of ops.watch, and the oldest waiting request, in ops.watch_state.';
-
-CREATE FUNCTION ops.note_replies(at timestamp with time zone DEFAULT now()) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $_$
--- Keep what was answered to the calls of earlier ticks: the request worker forgets it after hours,
--- or at a crash. Returns how many answers were new.
-declare
-    noted_count integer := 0;
-begin
-    if to_regclass('net._http_response') is null then
-        return 0;
-    end if;
-    update ops.ticks
-    set
-        replied_at = answers.created,
-        http_status = answers.status_code,
-        -- The end of the function's own answer; an answer of somebody else has none.
-        function_ms = substring(answers.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$')::float8,
-        reply_error = left(answers.error_msg, 2000)
-    from net._http_response as answers
-    where answers.id = ticks.request_id
-        -- The worker's table has no index but this one.
-        and answers.created > at - interval '10 minutes'
-        -- After a crash the worker counts from 1 again.
-        and answers.created >= ticks.fired_at - interval '5 seconds'
-        and ticks.request_id is not null
-        and ticks.replied_at is null
-        and ticks.fired_at > at - interval '10 minutes';
-    get diagnostics noted_count = row_count;
-    return noted_count;
-exception
-    -- What is only for reading must not keep a tick from its work.
-    when others then
-        perform ops.write_log(
-            'warn', 'replies_unread', jsonb_build_object('message', sqlerrm, 'code', sqlstate)
-        );
-        return 0;
-end
-$_$;
-
-COMMENT ON FUNCTION ops.note_replies(at timestamp with time zone) IS 'Keep the answers to the calls of earlier ticks in ops.ticks; returns how many were new.';
 
 CREATE FUNCTION ops.open_due_slots(at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3791,14 +3735,16 @@ $$;
 COMMENT ON FUNCTION ops.open_trader_run(venue text, "interval" text, closed_at timestamp with time zone, trader_id bigint) IS 'Make, or open again, the run of one trader for a slot it is due at; PT404 without a trader.';
 
 CREATE FUNCTION ops.parse_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either boolean) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $$
--- Return what the five fields of a cron expression stand for, or refuse it (PT400).
--- `is_either`: day and weekday are both given, so one of them is enough. As in pg_cron a field
--- that begins with * is not given, whatever follows: with */2 both must hold.
+-- Return what the five fields of a cron expression, one space between them, stand for, or refuse it
+-- (PT400): the timings of schedules and the cadences of traders are read here and nowhere else.
+-- Weekdays are 0 (Sunday) to 6. `is_either`: day and weekday are both given, so one of them is
+-- enough. As in pg_cron a field that begins with * is not given, whatever follows: with */2 both
+-- must hold.
 declare
-    fields text[] := regexp_split_to_array(btrim(expression), '\s+');
+    fields text[] := string_to_array(expression, ' ');
 begin
     if cardinality(fields) is distinct from 5 then
         raise sqlstate 'PT400' using
@@ -3808,11 +3754,16 @@ begin
             ),
             hint = '"* * * * *": each minute; "0 3 * * *": each day at 03:00; "every 5 s"';
     end if;
-    minutes := ops.cron_field(fields[1], 'minute');
-    hours := ops.cron_field(fields[2], 'hour');
-    days := ops.cron_field(fields[3], 'day');
-    months := ops.cron_field(fields[4], 'month');
-    weekdays := ops.cron_field(fields[5], 'weekday');
+    minutes := ops.cron_field(fields[1], 'minute', 0, 59);
+    hours := ops.cron_field(fields[2], 'hour', 0, 23);
+    days := ops.cron_field(fields[3], 'day', 1, 31);
+    months := ops.cron_field(
+        fields[4], 'month', 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}'
+    );
+    weekdays := ops.cron_field(fields[5], 'weekday', 0, 7, '{sun,mon,tue,wed,thu,fri,sat}');
+    if 7 = any(weekdays) then
+        weekdays := 0 || array_remove(array_remove(weekdays, 0), 7);
+    end if;
     is_either := left(fields[3], 1) <> '*' and left(fields[5], 1) <> '*';
 end
 $$;
@@ -4011,98 +3962,6 @@ CREATE FUNCTION ops.raise_incident(kind text, subject text, severity text, messa
 $$;
 
 COMMENT ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) IS 'Raise an incident, or bring the open one of its kind and subject up to date; returns its id.';
-
-CREATE FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
-    AS $$
--- The fields of a cron expression (minute hour day month weekday, one space between them), or
--- nulls if it is none or its date never comes (30 February). As in cron: weekdays 0 and 7 are
--- Sunday; if neither day field begins with *, a day that fits either will do, else both must fit.
-declare
-    fields text[] := string_to_array(expression, ' ');
-begin
-    if length(expression) > 100 or cardinality(fields) <> 5 then
-        return;
-    end if;
-    minutes := ops.read_cron_field(fields[1], 0, 59);
-    hours := ops.read_cron_field(fields[2], 0, 23);
-    days := ops.read_cron_field(fields[3], 1, 31);
-    months := ops.read_cron_field(fields[4], 1, 12);
-    weekdays := ops.read_cron_field(fields[5], 0, 7);
-    is_either_day := not starts_with(fields[3], '*') and not starts_with(fields[5], '*');
-    if 7 = any(weekdays) then
-        weekdays := array(
-            select distinct listed.weekday % 7 from unnest(weekdays) as listed (weekday) order by 1
-        );
-    end if;
-    if minutes is null or hours is null or days is null or months is null or weekdays is null
-        or (
-            not is_either_day
-            and days[1] > case
-                when months && '{1,3,5,7,8,10,12}' then 31
-                when months && '{4,6,9,11}' then 30
-                else 29
-            end
-        )
-    then
-        minutes := null;
-        hours := null;
-        days := null;
-        months := null;
-        weekdays := null;
-        is_either_day := null;
-    end if;
-end
-$$;
-
-COMMENT ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) IS 'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
-
-CREATE FUNCTION ops.read_cron_field(field text, low integer, high integer) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
-    AS $_$
--- The numbers that one field of a cron expression lists, ascending, or null if it is no field:
--- items n, n-m or *, the latter two with a /step, separated by commas.
-declare
-    item text;
-    part text[];
-    first integer;
-    last integer;
-    step integer;
-    listed integer[] := array[]::integer[];
-    all_numbers constant integer[] := array[
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
-        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
-    ];
-begin
-    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
-    if field = '*' then
-        return all_numbers[low + 1:high + 1];
-    elsif length(field) <= 2 and field ~ '^[0-9]+$' then
-        return case when field::integer between low and high then array[field::integer] end;
-    end if;
-    foreach item in array string_to_array(field, ',') loop
-        part := regexp_match(item, '^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?$');
-        if part is null or (part[3] is not null and part[1] is not null and part[2] is null) then
-            return null;
-        end if;
-        first := coalesce(part[1]::integer, low);
-        last := coalesce(part[2]::integer, part[1]::integer, high);
-        step := coalesce(part[3]::integer, 1);
-        if first < low or last > high or first > last or step < 1 or step > high then
-            return null;
-        end if;
-        listed := listed || array(select generate_series(first, last, step));
-    end loop;
-    return array(
-        select distinct numbers.number from unnest(listed) as numbers (number) order by 1
-    );
-end
-$_$;
-
-COMMENT ON FUNCTION ops.read_cron_field(field text, low integer, high integer) IS 'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
 
 CREATE TABLE ops.function_logs (
     id bigint NOT NULL,
@@ -4745,9 +4604,11 @@ CREATE FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
--- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "errors_count",
--- "errors", "lines_count", "lines"}. Ticks are those that named one of its runs, and the first
--- after its close; lines are those of its runs, and those that name its close, oldest first.
+-- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "incidents",
+-- "errors_count", "errors", "lines_count", "lines"}. Ticks are the runs of the schedule tick that
+-- named one of its runs, and those of the minute after its close; incidents are the slot_missing
+-- whose span holds its close; lines are those of its runs, and those that name its close.
+-- All of them oldest first.
 declare
     ids bigint[] := array(
         select runs.id
@@ -4757,9 +4618,10 @@ declare
             and runs.closed_at = slot_story.closed_at
         order by runs.trader_id nulls first, runs.shard
     );
+    named_ids jsonb[] := array(select to_jsonb(listed.id) from unnest(ids) as listed (id));
     story jsonb;
 begin
-    perform ops.note_replies();
+    perform ops.keep_http_answers('tick');
     select jsonb_build_object(
         'slot', jsonb_build_object(
             'venue', venue, 'interval', "interval", 'closed_at', closed_at
@@ -4807,26 +4669,50 @@ begin
             select coalesce(jsonb_agg(to_jsonb(shown) order by shown.fired_at), '[]')
             from (
                 select
-                    ticks.fired_at,
-                    ticks.opened_count,
-                    cardinality(ticks.run_ids) as named_count,
+                    ticks.started_at as fired_at,
+                    ticks.status,
+                    coalesce((told.answer ->> 'opened')::integer, 0) as opened_count,
+                    coalesce((told.answer ->> 'dispatched')::integer, 0) as named_count,
                     (
-                        select count(*) from unnest(ticks.run_ids) as named (id)
-                        where named.id = any (ids)
+                        select count(*)
+                        from jsonb_array_elements(told.answer -> 'run_ids') as named (id)
+                        where named.id = any (named_ids)
                     ) as named_of_slot_count,
                     ticks.request_id,
-                    ticks.replied_at,
                     ticks.http_status,
+                    ticks.http_error,
                     ticks.function_ms,
-                    ticks.reply_error,
-                    ticks.error
-                from ops.ticks
-                where ticks.fired_at >= slot_story.closed_at
+                    coalesce(ticks.error, told.answer ->> 'error') as error
+                from ops.schedule_runs as ticks
+                -- The row that `select ops.tick()` returns has one column of this name.
+                cross join lateral (select ticks.answer -> 'tick') as told (answer)
+                where ticks.schedule = 'tick'
+                    and ticks.started_at >= slot_story.closed_at
                     and (
-                        ticks.run_ids && ids
-                        or ticks.fired_at < slot_story.closed_at + interval '60 seconds'
+                        told.answer -> 'run_ids' @> any (named_ids)
+                        or ticks.started_at < slot_story.closed_at + interval '60 seconds'
                     )
-                order by ticks.fired_at
+                order by ticks.started_at
+                limit 20
+            ) as shown
+        ),
+        'incidents', (
+            select coalesce(jsonb_agg(to_jsonb(shown) order by shown.raised_at), '[]')
+            from (
+                select
+                    incidents.id,
+                    incidents.severity,
+                    incidents.message,
+                    incidents.raised_at,
+                    incidents.closed_at,
+                    incidents.closed_by
+                from ops.incidents
+                where incidents.kind = 'slot_missing'
+                    and incidents.subject = slot_story.venue || ' ' || slot_story."interval"
+                    and slot_story.closed_at
+                    between (incidents.details ->> 'oldest')::timestamptz
+                    and (incidents.details ->> 'newest')::timestamptz
+                order by incidents.raised_at
                 limit 20
             ) as shown
         ),
@@ -4864,14 +4750,6 @@ begin
                 and slot_story.closed_at + interval '10 minutes'
                 and function_logs.fields ->> 'closed_at_ms' = ops.to_ms(closed_at)::text
                 and coalesce(function_logs.fields ->> 'interval', "interval") = "interval"
-            union
-            select function_logs.*
-            from ops.function_logs
-            where function_logs.event = 'slot_missed'
-                and function_logs.fields ->> 'slot' = format(
-                    '%s %s %s', venue, "interval",
-                    to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-                )
         )
         select jsonb_build_object(
             'lines_count', (select count(*) from about),
@@ -4892,7 +4770,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, requests, runs, errors, log lines.';
+COMMENT ON FUNCTION ops.slot_story(venue text, "interval" text, closed_at timestamp with time zone, lines_max integer) IS 'Everything known of a slot as one document: ticks, runs, incidents, errors, log lines.';
 
 CREATE FUNCTION ops.status() RETURNS jsonb
     LANGUAGE sql STABLE
@@ -5258,11 +5136,12 @@ COMMENT ON FUNCTION ops.table_checksum(name text) IS 'Rows of a table, count, an
 CREATE FUNCTION ops.tick(at timestamp with time zone DEFAULT now()) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 -- Once a minute: make the slots that are owed, then name everything unfinished to
 -- trigger_executions in one signed call. Twice in a minute, late, or not at all for a while:
 -- the same slots exist afterwards, and claims see to it that each is worked on once.
--- What it did is kept in ops.ticks. Returns {"opened", "dispatched", "request_id"}.
+-- Returns {"opened", "dispatched", "request_id", "run_ids", "error"}: runs made, runs named and
+-- which, and why the call could not be made. Of a tick on schedule it is in ops.schedule_runs.
 declare
     opened_count integer;
     runs jsonb;
@@ -5289,25 +5168,18 @@ begin
                 );
         end;
     end if;
-    perform ops.note_replies(at);
-    insert into ops.ticks (fired_at, opened_count, run_ids, request_id, error)
-    values (
-        at,
-        opened_count,
-        case
-            when request_id is null then '{}'
-            else array(select (named ->> 'run_id')::bigint from jsonb_array_elements(runs) as named)
-        end,
-        request_id,
-        left(failure, 2000)
-    );
+    if request_id is null then
+        runs := '[]';
+    end if;
     return jsonb_build_object(
         'opened', opened_count,
-        'dispatched', case when request_id is null then 0 else jsonb_array_length(runs) end,
-        'request_id', request_id
+        'dispatched', jsonb_array_length(runs),
+        'request_id', request_id,
+        'run_ids', jsonb_path_query_array(runs, '$[*].run_id'),
+        'error', left(failure, 2000)
     );
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION ops.tick(at timestamp with time zone) IS 'Scheduled each minute: make owed slots, call trigger_executions with all unfinished runs.';
 
@@ -5459,17 +5331,6 @@ begin
         from public.signal_overflows as oldest
         where oldest.closed_at < signals_before
         order by oldest.closed_at
-        limit rows_max
-    );
-    get diagnostics batch_count = row_count;
-    deleted_count := deleted_count + batch_count;
-
-    delete from ops.ticks
-    where ticks.id in (
-        select oldest.id
-        from ops.ticks as oldest
-        where oldest.fired_at < logs_before
-        order by oldest.fired_at
         limit rows_max
     );
     get diagnostics batch_count = row_count;
@@ -6733,13 +6594,17 @@ CREATE TABLE ops.schedule_runs (
     ended_at timestamp with time zone,
     status text NOT NULL,
     error text,
+    answer jsonb,
     request_id bigint,
     http_status integer,
     http_error text,
+    function_ms double precision,
     by_hand boolean DEFAULT false NOT NULL,
     pid integer DEFAULT pg_backend_pid() NOT NULL,
+    CONSTRAINT schedule_runs_answer_is_bounded CHECK ((pg_column_size(answer) <= 16000)),
     CONSTRAINT schedule_runs_error_is_bounded CHECK ((length(error) <= 2000)),
     CONSTRAINT schedule_runs_failed_has_an_error CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT schedule_runs_function_ms_is_not_negative CHECK ((function_ms >= (0)::double precision)),
     CONSTRAINT schedule_runs_http_error_is_bounded CHECK ((length(http_error) <= 500)),
     CONSTRAINT schedule_runs_running_has_no_end CHECK (((status = 'running'::text) = (ended_at IS NULL))),
     CONSTRAINT schedule_runs_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
@@ -6759,11 +6624,15 @@ COMMENT ON COLUMN ops.schedule_runs.status IS 'running, succeeded, failed, or sk
 
 COMMENT ON COLUMN ops.schedule_runs.error IS 'Why it failed or was skipped; null: neither.';
 
+COMMENT ON COLUMN ops.schedule_runs.answer IS 'First row that its command returned; null: none, or one of more than 16,000 bytes.';
+
 COMMENT ON COLUMN ops.schedule_runs.request_id IS 'Request it sent (net._http_response.id), as its command returned it; null: none.';
 
 COMMENT ON COLUMN ops.schedule_runs.http_status IS 'HTTP status of the answer; null: none yet, or none came.';
 
 COMMENT ON COLUMN ops.schedule_runs.http_error IS 'Why no answer came; null: none is known.';
+
+COMMENT ON COLUMN ops.schedule_runs.function_ms IS 'Milliseconds the function says its answer took; null: it says nothing, or no answer came.';
 
 COMMENT ON COLUMN ops.schedule_runs.by_hand IS 'Whether somebody asked for it (ops.run_now).';
 
@@ -6953,55 +6822,6 @@ COMMENT ON COLUMN ops.slot_counts.expected_count IS 'Slots that some trader is o
 COMMENT ON COLUMN ops.slot_counts.finished_count IS 'Those whose runs all finished, count.';
 
 COMMENT ON COLUMN ops.slot_counts.missing_count IS 'The others: rows of ops.slots_missing, count.';
-
-CREATE TABLE ops.ticks (
-    id bigint NOT NULL,
-    fired_at timestamp with time zone NOT NULL,
-    opened_count integer NOT NULL,
-    run_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    request_id bigint,
-    error text,
-    replied_at timestamp with time zone,
-    http_status integer,
-    function_ms double precision,
-    reply_error text,
-    CONSTRAINT ticks_error_is_bounded CHECK ((length(error) <= 2000)),
-    CONSTRAINT ticks_function_ms_is_not_negative CHECK ((function_ms >= (0)::double precision)),
-    CONSTRAINT ticks_opened_count_is_not_negative CHECK ((opened_count >= 0)),
-    CONSTRAINT ticks_reply_error_is_bounded CHECK ((length(reply_error) <= 2000)),
-    CONSTRAINT ticks_run_ids_are_bounded CHECK ((cardinality(run_ids) <= 10000))
-);
-
-COMMENT ON TABLE ops.ticks IS 'One row a tick: what it made, which runs it named in which request.';
-
-COMMENT ON COLUMN ops.ticks.id IS 'Identity.';
-
-COMMENT ON COLUMN ops.ticks.fired_at IS 'When pg_cron fired it, UTC.';
-
-COMMENT ON COLUMN ops.ticks.opened_count IS 'Runs it made, count.';
-
-COMMENT ON COLUMN ops.ticks.run_ids IS 'The unfinished runs it named to trigger_executions.';
-
-COMMENT ON COLUMN ops.ticks.request_id IS 'Its request (net._http_response.id); null: nothing was called.';
-
-COMMENT ON COLUMN ops.ticks.error IS 'Why nothing was called although there was work; null: fine.';
-
-COMMENT ON COLUMN ops.ticks.replied_at IS 'When the request worker began to store the answer, UTC; null: none yet.';
-
-COMMENT ON COLUMN ops.ticks.http_status IS 'HTTP status of the answer; null: none.';
-
-COMMENT ON COLUMN ops.ticks.function_ms IS 'Milliseconds that trigger_executions says it took; null: unknown.';
-
-COMMENT ON COLUMN ops.ticks.reply_error IS 'Why there was no HTTP answer; null: there was one.';
-
-ALTER TABLE ops.ticks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ops.ticks_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 
 CREATE TABLE ops.traders_revision (
     is_only boolean DEFAULT true NOT NULL,
@@ -7349,9 +7169,6 @@ ALTER TABLE ONLY ops.schedule_runs
 ALTER TABLE ONLY ops.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
 
-ALTER TABLE ONLY ops.ticks
-    ADD CONSTRAINT ticks_pkey PRIMARY KEY (id);
-
 ALTER TABLE ONLY ops.timetable
     ADD CONSTRAINT timetable_pkey PRIMARY KEY (name);
 
@@ -7429,10 +7246,6 @@ CREATE INDEX schedule_runs_not_skipped_idx ON ops.schedule_runs USING btree (sch
 CREATE INDEX schedule_runs_request_id_idx ON ops.schedule_runs USING btree (schedule, started_at DESC) WHERE (request_id IS NOT NULL);
 
 CREATE INDEX schedule_runs_running_idx ON ops.schedule_runs USING btree (schedule) WHERE (status = 'running'::text);
-
-CREATE INDEX ticks_fired_at_idx ON ops.ticks USING btree (fired_at);
-
-CREATE INDEX ticks_unanswered_idx ON ops.ticks USING btree (request_id) WHERE ((request_id IS NOT NULL) AND (replied_at IS NULL));
 
 CREATE INDEX usage_reporters_reported_at_idx ON ops.usage_reporters USING btree (reported_at);
 
@@ -7606,8 +7419,6 @@ ALTER TABLE ops.schedule_runs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.settings ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ops.ticks ENABLE ROW LEVEL SECURITY;
-
 ALTER TABLE ops.timetable ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.traders_revision ENABLE ROW LEVEL SECURITY;
@@ -7706,9 +7517,9 @@ REVOKE ALL ON FUNCTION ops.count_usage() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.create_profile() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.cron_field(field text, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.cron_field(field text, name text, low integer, high integer, words text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.cron_instants(expression text, after timestamp with time zone, until timestamp with time zone, rows_max integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.cron_jobs() FROM PUBLIC;
 
@@ -7756,7 +7567,7 @@ REVOKE ALL ON FUNCTION ops.has_due_trader(venue text, "interval" text, closed_at
 
 REVOKE ALL ON FUNCTION ops.history(name text, row_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops.http_answer(request_id bigint, OUT http_status integer, OUT http_error text, OUT function_ms double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.interval_s("interval" text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.interval_s("interval" text) TO authenticated;
@@ -7831,8 +7642,6 @@ REVOKE ALL ON FUNCTION ops.note_lines() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.note_look(is_scheduled boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops.note_replies(at timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ops.open_due_slots(at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.open_runs(venue text, "interval" text, closed_ats timestamp with time zone[], opened_at timestamp with time zone) FROM PUBLIC;
@@ -7848,10 +7657,6 @@ REVOKE ALL ON FUNCTION ops.ping_deadman() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops.prepare_restore(schema_versions text[], replace boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.raise_incident(kind text, subject text, severity text, message text, details jsonb, quiet_s integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops.read_cron(expression text, OUT minutes integer[], OUT hours integer[], OUT days integer[], OUT months integer[], OUT weekdays integer[], OUT is_either_day boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops.read_cron_field(field text, low integer, high integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.read_logs(wanted jsonb) FROM PUBLIC;
 

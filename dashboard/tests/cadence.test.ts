@@ -26,6 +26,7 @@ describe('cadence', () => {
     ['0 0 1 1,7 *', '1d', 'the 1d close at or after 00:00 UTC, day 1 in Jan and Jul'],
     ['0 0 13 * 5', '1h', 'the 1h close at or after 00:00 UTC, day 13 or Fri'],
     ['0-30 9 * * 0,6', '1m', 'the 1m close at or after minute 0-30 of hour 9 UTC, Sun and Sat'],
+    ['30 8 * jan MON-fri', '1h', 'the 1h close at or after 08:30 UTC, Mon–Fri in Jan'],
     ['0 0 * * */2', '1h', 'the 1h close at or after 00:00 UTC, weekday */2'],
   ])('%s of %s in words', (cadence, interval, words) =>
     expect(describeCadence(cadence, interval)).toBe(words))
@@ -36,9 +37,14 @@ describe('cadence', () => {
   test.each([
     ['* * * *', 'five fields'],
     ['', 'five fields'],
-    ['0 8 * * mon', '“mon”'],
+    ['0 mon * * *', '“mon”'],
+    ['0 8 * mon *', '“mon”'],
+    ['0 8 * * monday', '“monday”'],
   ])('“%s” is refused', (cron, words) =>
     expect(checkCadence({ kind: 'cron', count: 3, cron })).toContain(words))
+
+  test.each(['0 8 * * mon-fri', '0 0 1 JAN,jul *'])('“%s” is let through', (cron) =>
+    expect(checkCadence({ kind: 'cron', count: 3, cron })).toBeNull())
 
   test('the form names the field and sends the text', () => {
     const draft = { ...emptyDraft(), rule: 'close > 1', name: 'n' }

@@ -21,8 +21,18 @@ COUNT_MAX = 1_000
 BEFORE_BARS_MAX = 500
 EXPRESSION_CHARACTERS_MAX = 100
 
-FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
-_ITEM = re.compile(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?", re.ASCII)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# Each with the names of its numbers, from the lowest on.
+FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day", 1, 31, ()),
+    ("month", 1, 12, MONTHS),
+    ("weekday", 0, 7, WEEKDAYS),
+)
+_WORD = "([0-9]{1,2}|[A-Za-z]{3})"
+_ITEM = re.compile(rf"(?:\*|{_WORD}(?:-{_WORD})?)(?:/([0-9]{{1,2}}))?", re.ASCII)
 _COUNT = re.compile(r"every (0|[1-9][0-9]*) closes", re.ASCII)
 # Days from 1970 on: a 29 February that must be a Sunday comes once in 28 years.
 _CALENDAR = np.arange(60 * 366)
@@ -150,8 +160,16 @@ def _parse_cron(parts: list[str]) -> Cron:
     return cron
 
 
-def _parse_field(text: str, name: str, low: int, high: int) -> list[int]:
+def _parse_field(text: str, name: str, low: int, high: int, words: tuple[str, ...]) -> list[int]:
     """Return the numbers that a field lists, ascending."""
+    range_text = f"from {low} to {high}" + (f" or {words[0]} to {words[-1]}" if words else "")
+
+    def number(word: str) -> int:
+        known = word.lower() in words
+        if not known and not word.isdigit():
+            raise ValueError(f'expected a {name} {range_text}, was "{word}"')
+        return words.index(word.lower()) + low if known else int(word)
+
     listed: set[int] = set()
     for item in text.split(","):
         found = _ITEM.fullmatch(item)
@@ -161,9 +179,10 @@ def _parse_field(text: str, name: str, low: int, high: int) -> list[int]:
                 f"expected a {name} as *, n, n-m, */step, n-m/step or a list of these, "
                 f'was "{item[:20]}"'
             )
-        start, stop = int(first or low), int(last or first or high)
+        start = number(first) if first else low
+        stop = number(last) if last else start if first else high
         stride = int(step) if step is not None else 1
         if start < low or stop > high or start > stop or not 1 <= stride <= high:
-            raise ValueError(f'expected a {name} from {low} to {high}, was "{item[:20]}"')
+            raise ValueError(f'expected a {name} {range_text}, was "{item[:20]}"')
         listed.update(range(start, stop + 1, stride))
     return sorted(listed)

@@ -55,10 +55,14 @@ create table ops.schedule_runs (
         check (status in ('running', 'succeeded', 'failed', 'skipped')),
     error text
         constraint schedule_runs_error_is_bounded check (length(error) <= 2000),
+    answer jsonb
+        constraint schedule_runs_answer_is_bounded check (pg_column_size(answer) <= 16000),
     request_id bigint,
     http_status integer,
     http_error text
         constraint schedule_runs_http_error_is_bounded check (length(http_error) <= 500),
+    function_ms double precision
+        constraint schedule_runs_function_ms_is_not_negative check (function_ms >= 0),
     by_hand boolean not null default false,
     pid integer not null default pg_backend_pid(),
     constraint schedule_runs_running_has_no_end check ((status = 'running') = (ended_at is null)),
@@ -73,11 +77,15 @@ comment on column ops.schedule_runs.ended_at is 'When it ended, UTC; null: it ru
 comment on column ops.schedule_runs.status is
     'running, succeeded, failed, or skipped: paused, or the one before was still under way.';
 comment on column ops.schedule_runs.error is 'Why it failed or was skipped; null: neither.';
+comment on column ops.schedule_runs.answer is
+    'First row that its command returned; null: none, or one of more than 16,000 bytes.';
 comment on column ops.schedule_runs.request_id is
     'Request it sent (net._http_response.id), as its command returned it; null: none.';
 comment on column ops.schedule_runs.http_status is
     'HTTP status of the answer; null: none yet, or none came.';
 comment on column ops.schedule_runs.http_error is 'Why no answer came; null: none is known.';
+comment on column ops.schedule_runs.function_ms is
+    'Milliseconds the function says its answer took; null: it says nothing, or no answer came.';
 comment on column ops.schedule_runs.by_hand is 'Whether somebody asked for it (ops.run_now).';
 comment on column ops.schedule_runs.pid is 'Process of Postgres that runs it.';
 alter table ops.schedule_runs enable row level security;

@@ -1,9 +1,8 @@
 -- Why: one stream of log lines that an operator can filter and follow, that is never written
---   twice, and that can never fill the database; and what a tick did, so that the story of a slot
---   can be told.
+--   twice, and that can never fill the database.
 -- Locks: access exclusive on ops.function_logs and ops.run_errors while their indexes are built:
 --   well under a second for the week of lines that is kept.
--- Way back: drop view ops.slots, ops.log_lines; drop table ops.ticks, ops.log_days;
+-- Way back: drop view ops.slots, ops.log_lines; drop table ops.log_days;
 --   alter table ops.function_logs drop column symbol, drop column line_key;
 --   drop index ops.run_errors_created_at_idx; delete the four settings log_*.
 
@@ -64,46 +63,6 @@ alter table ops.log_days enable row level security;
 
 -- Serves: ops.log_share_used, at each write of lines; and retention.
 create index log_days_day_idx on ops.log_days (day);
-
-create table ops.ticks (
-    id bigint generated always as identity
-        constraint ticks_pkey primary key,
-    fired_at timestamptz not null,
-    opened_count integer not null
-        constraint ticks_opened_count_is_not_negative check (opened_count >= 0),
-    run_ids bigint[] not null default '{}'
-        constraint ticks_run_ids_are_bounded check (cardinality(run_ids) <= 10000),
-    request_id bigint,
-    error text
-        constraint ticks_error_is_bounded check (length(error) <= 2000),
-    replied_at timestamptz,
-    http_status integer,
-    function_ms float8
-        constraint ticks_function_ms_is_not_negative check (function_ms >= 0),
-    reply_error text
-        constraint ticks_reply_error_is_bounded check (length(reply_error) <= 2000)
-);
-comment on table ops.ticks is 'One row a tick: what it made, which runs it named in which request.';
-comment on column ops.ticks.id is 'Identity.';
-comment on column ops.ticks.fired_at is 'When pg_cron fired it, UTC.';
-comment on column ops.ticks.opened_count is 'Runs it made, count.';
-comment on column ops.ticks.run_ids is 'The unfinished runs it named to trigger_executions.';
-comment on column ops.ticks.request_id is
-    'Its request (net._http_response.id); null: nothing was called.';
-comment on column ops.ticks.error is 'Why nothing was called although there was work; null: fine.';
-comment on column ops.ticks.replied_at is
-    'When the request worker began to store the answer, UTC; null: none yet.';
-comment on column ops.ticks.http_status is 'HTTP status of the answer; null: none.';
-comment on column ops.ticks.function_ms is
-    'Milliseconds that trigger_executions says it took; null: unknown.';
-comment on column ops.ticks.reply_error is 'Why there was no HTTP answer; null: there was one.';
-alter table ops.ticks enable row level security;
-
--- Serves: the ticks around a slot, and retention.
-create index ticks_fired_at_idx on ops.ticks (fired_at);
--- Serves: ops.note_replies, what is still unanswered.
-create index ticks_unanswered_idx on ops.ticks (request_id)
-    where request_id is not null and replied_at is null;
 
 create view ops.log_lines
 with (security_invoker = true)
@@ -191,9 +150,9 @@ comment on column ops.slots.finished_at is 'When signals were stored last, UTC; 
 comment on column ops.slots.first_run_id is 'The smallest run id.';
 comment on column ops.slots.error is 'Text of a failed attempt; null: none.';
 
-revoke all on ops.log_days, ops.ticks, ops.log_lines, ops.slots
+revoke all on ops.log_days, ops.log_lines, ops.slots
 from public, anon, authenticated, service_role;
-revoke all on sequence ops.log_days_id_seq, ops.ticks_id_seq
+revoke all on sequence ops.log_days_id_seq
 from public, anon, authenticated, service_role;
 
 insert into ops.settings (name, value, unit, description)

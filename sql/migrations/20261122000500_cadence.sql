@@ -10,163 +10,8 @@
 
 set local lock_timeout = '5s';
 
--- A constraint and views call these, so they are part of the schema and not of sql/routines.
-
-create function ops.read_cron_field(field text, low integer, high integer)
-returns integer[]
-language plpgsql
-immutable
-strict
-parallel safe
-set search_path = ''
-as $$
--- The numbers that one field of a cron expression lists, ascending, or null if it is no field:
--- items n, n-m or *, the latter two with a /step, separated by commas.
-declare
-    item text;
-    part text[];
-    first integer;
-    last integer;
-    step integer;
-    listed integer[] := array[]::integer[];
-    all_numbers constant integer[] := array[
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
-        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59
-    ];
-begin
-    -- Nearly every field is one of these two, and a tick reads each cadence: a tenth of the time.
-    if field = '*' then
-        return all_numbers[low + 1:high + 1];
-    elsif length(field) <= 2 and field ~ '^[0-9]+$' then
-        return case when field::integer between low and high then array[field::integer] end;
-    end if;
-    foreach item in array string_to_array(field, ',') loop
-        part := regexp_match(item, '^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?$');
-        if part is null or (part[3] is not null and part[1] is not null and part[2] is null) then
-            return null;
-        end if;
-        first := coalesce(part[1]::integer, low);
-        last := coalesce(part[2]::integer, part[1]::integer, high);
-        step := coalesce(part[3]::integer, 1);
-        if first < low or last > high or first > last or step < 1 or step > high then
-            return null;
-        end if;
-        listed := listed || array(select generate_series(first, last, step));
-    end loop;
-    return array(
-        select distinct numbers.number from unnest(listed) as numbers (number) order by 1
-    );
-end
-$$;
-comment on function ops.read_cron_field(text, integer, integer) is
-    'The numbers that a field of a cron expression lists, ascending; null if it is not one.';
-
-create function ops.read_cron(
-    expression text,
-    out minutes integer[],
-    out hours integer[],
-    out days integer[],
-    out months integer[],
-    out weekdays integer[],
-    out is_either_day boolean
-)
-language plpgsql
-immutable
-strict
-parallel safe
-set search_path = ''
-as $$
--- The fields of a cron expression (minute hour day month weekday, one space between them), or
--- nulls if it is none or its date never comes (30 February). As in cron: weekdays 0 and 7 are
--- Sunday; if neither day field begins with *, a day that fits either will do, else both must fit.
-declare
-    fields text[] := string_to_array(expression, ' ');
-begin
-    if length(expression) > 100 or cardinality(fields) <> 5 then
-        return;
-    end if;
-    minutes := ops.read_cron_field(fields[1], 0, 59);
-    hours := ops.read_cron_field(fields[2], 0, 23);
-    days := ops.read_cron_field(fields[3], 1, 31);
-    months := ops.read_cron_field(fields[4], 1, 12);
-    weekdays := ops.read_cron_field(fields[5], 0, 7);
-    is_either_day := not starts_with(fields[3], '*') and not starts_with(fields[5], '*');
-    if 7 = any(weekdays) then
-        weekdays := array(
-            select distinct listed.weekday % 7 from unnest(weekdays) as listed (weekday) order by 1
-        );
-    end if;
-    if minutes is null or hours is null or days is null or months is null or weekdays is null
-        or (
-            not is_either_day
-            and days[1] > case
-                when months && '{1,3,5,7,8,10,12}' then 31
-                when months && '{4,6,9,11}' then 30
-                else 29
-            end
-        )
-    then
-        minutes := null;
-        hours := null;
-        days := null;
-        months := null;
-        weekdays := null;
-        is_either_day := null;
-    end if;
-end
-$$;
-comment on function ops.read_cron(text) is
-    'The numbers each field of a cron expression lists, UTC; nulls if it is none, or never comes.';
-
-create function ops.cron_instants(expression text, after timestamptz, until timestamptz)
-returns setof timestamptz
-language plpgsql
-immutable
-strict
-parallel safe
-set search_path = ''
-as $$
--- The instants of a cron expression, UTC, after one instant up to and with another, in order;
--- none if it is not one. Loops, because a query would take longer to begin than most take to end.
-declare
-    cron record := ops.read_cron(expression);
-    day timestamp := date_trunc('day', after at time zone 'UTC');
-    hour_starts timestamptz;
-    instant timestamptz;
-    hour integer;
-    minute integer;
-    is_day boolean;
-    is_weekday boolean;
-begin
-    if cron.minutes is null then
-        return;
-    end if;
-    while day <= until at time zone 'UTC' loop
-        is_day := extract(day from day) = any(cron.days);
-        is_weekday := extract(dow from day) = any(cron.weekdays);
-        if extract(month from day) = any(cron.months)
-            and (is_day or is_weekday)
-            and (cron.is_either_day or (is_day and is_weekday))
-        then
-            foreach hour in array cron.hours loop
-                hour_starts := (day + make_interval(hours => hour)) at time zone 'UTC';
-                exit when hour_starts > until;
-                continue when hour_starts + interval '1 hour' <= after;
-                foreach minute in array cron.minutes loop
-                    instant := hour_starts + make_interval(mins => minute);
-                    if instant > after and instant <= until then
-                        return next instant;
-                    end if;
-                end loop;
-            end loop;
-        end if;
-        day := day + interval '1 day';
-    end loop;
-end
-$$;
-comment on function ops.cron_instants(text, timestamptz, timestamptz) is
-    'The instants of a cron expression, UTC, after one instant up to another, in order.';
+-- A constraint and a view call these, so they are part of the schema and not of sql/routines; the
+-- parser beneath them (ops.parse_cron, ops.cron_instants) is shared with the schedules and is there.
 
 create function ops.cadence_count(cadence text)
 returns integer
@@ -187,10 +32,17 @@ parallel safe
 security definer
 set search_path = ''
 as $$
+-- A date that never comes is none: 29 February is a given weekday at least once in 40 years.
 begin
     return cadence = 'close'
         or ops.cadence_count(cadence) is not null
-        or (ops.read_cron(cadence)).minutes is not null;
+        or (
+            length(cadence) <= 100
+            and exists (select from ops.cron_instants(cadence, 'epoch', '2011-01-01Z', 1))
+        );
+exception
+    when sqlstate 'PT400' then
+        return false;
 end
 $$;
 comment on function ops.is_cadence(text) is
@@ -299,10 +151,8 @@ comment on function ops.before_bars(text, text, timestamptz) is
     'Bars from a close back to the previous due close of a cadence, 1 to 500 (the bound).';
 
 revoke all on function
-    ops.read_cron_field(text, integer, integer), ops.read_cron(text),
-    ops.cron_instants(text, timestamptz, timestamptz), ops.cadence_count(text),
-    ops.is_cadence(text), ops.due_closes(text, text, timestamptz, timestamptz),
-    ops.before_bars(text, text, timestamptz)
+    ops.cadence_count(text), ops.is_cadence(text),
+    ops.due_closes(text, text, timestamptz, timestamptz), ops.before_bars(text, text, timestamptz)
 from public, anon, authenticated;
 grant execute on function ops.is_cadence(text) to authenticated, service_role;
 

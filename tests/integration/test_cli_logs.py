@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.integration.terminal import Terminal
 from tests.stack import Stack
@@ -37,7 +38,10 @@ def cloud() -> Iterator[Stack]:
 def environment(cloud: Stack) -> dict[str, str]:
     """An empty log, and what a command needs to read it."""
     with psycopg.connect(cloud.dsn, autocommit=True) as db:
-        db.execute("truncate ops.function_logs, ops.log_days, ops.ticks; delete from ops.runs")
+        db.execute(
+            "truncate ops.function_logs, ops.log_days, ops.schedule_runs, ops.incidents;"
+            " delete from ops.runs"
+        )
     return {"DATABASE_URL": cloud.dsn, "COLUMNS": "120"}
 
 
@@ -359,9 +363,21 @@ def make_slot(cloud: Stack) -> str:
             )
         ]
         db.execute(
-            "insert into ops.ticks (fired_at, opened_count, run_ids, request_id, replied_at,"
-            " http_status, function_ms) values (%s + interval '16 ms', 2, %s, 99, now(), 200, 596)",
-            [closed_at, ids],
+            "insert into ops.schedule_runs (schedule, started_at, ended_at, status, answer,"
+            " request_id, http_status, function_ms) values ('tick', %s + interval '16 ms', now(),"
+            " 'succeeded', %s, 99, 200, 596)",
+            [
+                closed_at,
+                Jsonb({"tick": {"opened": 2, "dispatched": 2, "request_id": 99, "run_ids": ids}}),
+            ],
+        )
+        db.execute(
+            "insert into ops.incidents (kind, subject, severity, message, details, quiet_s,"
+            " raised_at, closed_at, closed_by) select 'slot_missing', 'binance 1m', 'warn',"
+            " 'One close is not evaluated.', jsonb_build_object('oldest', at, 'newest', at), 120,"
+            " at + interval '91 s', at + interval '300 s', 'watch'"
+            " from (values (%s::timestamptz)) as close (at)",
+            [closed_at],
         )
     slot_ms = int(closed_at.timestamp() * 1000)
     write(
@@ -395,6 +411,8 @@ def test_story_of_a_slot_is_on_one_screen(cloud: Stack, environment: dict[str, s
         r"\+0\.016 s  request 99 sent +HTTP 200, the function took 596 ms",
         r"\+0\.290 s  started by poke +waited 12 ms for the frame; runs are started",
         r"\+0\.417 s  run \d+ finished +40 traders, 2 signals, frame revision 1",
+        r"\+91\.000 s  incident \d+ raised +warn: One close is not evaluated\.",
+        r"\+300\.000 s  incident \d+ closed +by watch",
         r"shard 1/2  finished +1 +40 +1 +11\.5 +1\.2 +78\.7",
         r"run \d+: 1 instrument late: ETHUSDT",
         r"3 log lines",

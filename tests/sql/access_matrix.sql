@@ -22,7 +22,6 @@ select tap.emit_at(
     ))
 );
 select ops.write_log('info', 'line_written');
-insert into ops.ticks (fired_at, opened_count) values (now(), 0);
 select ops.raise_incident('backup_overdue', 'backup', 'warn', 'a warning');
 insert into ops.local_secrets (name, value) values ('a_secret', 'sixteen characters');
 insert into ops.schedule_runs (schedule, status, ended_at) values ('tick', 'succeeded', now());

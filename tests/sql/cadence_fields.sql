@@ -1,20 +1,22 @@
 -- What is a cadence and what is not, for whoever writes it; a change of it is a new version.
 begin;
-select plan(41);
+select plan(48);
 
 select is(ops.is_cadence(given.cadence), given.expected, coalesce(given.cadence, 'null'))
 from (
     values
         ('close', true), ('every 2 closes', true), ('every 1000 closes', true),
         ('* * * * *', true), ('*/15 0-23/2 1,15 * 1-5', true), ('0 0 29 2 *', true),
-        ('5 4 * * 0,7', true), ('0 0 31 2 1', true),
+        ('5 4 * * 0,7', true), ('0 0 31 2 1', true), ('30 8 * * mon-fri', true),
+        ('0 0 1 Jan,JUL-sep/2 *', true), ('0 0 13 * FRI', true),
         ('', false), ('each close', false), ('every 1 closes', false), ('every 0 closes', false),
         ('every 1001 closes', false), ('every 03 closes', false), ('every 3 close', false),
         ('Close', false), ('* * * *', false), ('* * * * * *', false), ('*  * * * *', false),
         ('60 * * * *', false), ('* 24 * * *', false), ('* * 0 * *', false), ('* * * 13 *', false),
         ('* * * * 8', false), ('5/2 * * * *', false), ('*/0 * * * *', false),
         ('*/60 * * * *', false), ('9-5 * * * *', false), ('1,,2 * * * *', false),
-        ('0 0 30 2 *', false), ('0 0 31 4,6 *', false), ('-1 * * * *', false),
+        ('0 0 30 2 *', false), ('0 0 30 feb *', false), ('jan * * * *', false),
+        ('* * * * monday', false), ('every 5 s', false), ('0 0 31 4,6 *', false), ('-1 * * * *', false),
         (repeat('1,', 60) || '1 * * * *', false)
 ) as given (cadence, expected);
 

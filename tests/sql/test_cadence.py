@@ -17,6 +17,10 @@ from shared.market.cadence import BEFORE_BARS_MAX, parse_cadence
 from shared.market.interval import MINUTE_MS, Interval
 
 FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+NAMES = {
+    (1, 12): ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+    (0, 7): ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
+}
 YEAR_MINUTES = 366 * 24 * 60
 START = datetime(2027, 6, 1, tzinfo=UTC)
 
@@ -24,12 +28,19 @@ START = datetime(2027, 6, 1, tzinfo=UTC)
 def random_field(rng: random.Random, low: int, high: int, *, open_share: float) -> str:
     if rng.random() < open_share:
         return "*"
+
+    def word(value: int) -> str:
+        names = NAMES.get((low, high), ())
+        if value - low >= len(names) or rng.random() < 0.5:
+            return str(value)
+        return rng.choice((str.lower, str.upper, str.title))(names[value - low])
+
     items = []
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         first = rng.randint(low, high)
         last = rng.randint(first, high)
         step = rng.choice(("", "", f"/{rng.randint(1, high)}"))
-        items.append(rng.choice((str(first), f"{first}-{last}{step}", f"*{step}")))
+        items.append(rng.choice((word(first), f"{word(first)}-{word(last)}{step}", f"*{step}")))
     return ",".join(items)
 
 
@@ -42,6 +53,8 @@ def random_cadence(rng: random.Random) -> str:
 
 
 def listed(field: str, low: int, high: int) -> set[int]:
+    for place, name in enumerate(NAMES.get((low, high), ()), low):
+        field = field.lower().replace(name, str(place))
     numbers = set()
     for item in field.split(","):
         span, _, step = item.partition("/")
@@ -169,7 +182,7 @@ def test_due_closes_are_the_closes_that_are_due(migrated: str) -> None:
 
 def test_both_refuse_the_same_texts(migrated: str) -> None:
     rng = random.Random(3)
-    alphabet = "0123456789*/-, "
+    alphabet = "0123456789*/-, aJn"
     texts = ["every 1 closes", "every 2 closes", "every 1000 closes", "every 1001 closes", "close"]
     texts += ["0 0 30 2 *", "0 0 29 2 *", "0 0 31 2 1", "0 0 31 */2 *", "0 0 31 4,6,9,11 *"]
     for _ in range(2_000):

@@ -102,7 +102,15 @@ def blocked_run(dsn: str, connection: Connection) -> Iterator[tuple[int, Future[
 def test_a_run_by_hand_returns_the_answer_and_is_recorded(connection: Connection) -> None:
     schedule(connection, "select ops.tick();")
     (row,) = fetch(connection, "call ops.run_now('job')")
-    assert row["answer"] == {"tick": {"opened": 0, "dispatched": 0, "request_id": None}}
+    ticked: dict[str, Any] = {
+        "opened": 0,
+        "dispatched": 0,
+        "request_id": None,
+        "run_ids": [],
+        "error": None,
+    }
+    assert row["answer"] == {"tick": ticked}
+    assert fetch(connection, "select answer from ops.schedule_runs") == [row]
     (run,) = runs(connection)
     assert (run["status"], run["error"], run["by_hand"]) == ("succeeded", None, True)
     assert 0 < run["took_ms"] < TIMEOUT_S * 1000
@@ -111,6 +119,15 @@ def test_a_run_by_hand_returns_the_answer_and_is_recorded(connection: Connection
     assert seen["average_ms"] == pytest.approx(run["took_ms"])
     (audited,) = fetch(connection, "select action, object from ops.audit where action = 'run_now'")
     assert audited == {"action": "run_now", "object": "schedule job"}
+
+
+def test_a_long_answer_is_returned_but_not_kept(connection: Connection) -> None:
+    schedule(connection, "select array_agg(n) as listed from generate_series(1, 5000) as n")
+    (row,) = fetch(connection, "call ops.run_now('job')")
+    assert len(row["answer"]["listed"]) == 5000
+    assert fetch(connection, "select status, answer from ops.schedule_runs") == [
+        {"status": "succeeded", "answer": None}
+    ]
 
 
 def test_every_row_of_a_command_is_made_and_a_request_is_remembered(

@@ -19,6 +19,8 @@ const DEFAULTS: CadenceChoice = { kind: 'close', count: 3, cron: '0 * * * *' }
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
 const MONTHS = ['', 'Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov',
   'Dec']
+/** What the numbers of each field may be called. */
+const WORDS = [[], [], [], MONTHS, DAYS]
 const FIELD = /^[0-9*,/-]+$/
 const NUMBER = /^\d{1,2}$/
 const SPAN_MS: readonly (readonly [number, string])[] = [
@@ -52,8 +54,11 @@ export function checkCadence(choice: CadenceChoice): string | null {
     if (fields.length !== 5) {
       return 'A cron expression has five fields: minute, hour, day, month, weekday.'
     }
-    const wrong = fields.find((field) => !FIELD.test(field))
-    if (wrong !== undefined) return `A field has numbers, and * , - /; not “${wrong}”.`
+    const wrong = fields.find((field, place) => !FIELD.test(numbered(field, WORDS[place] ?? [])))
+    if (wrong !== undefined) {
+      return 'A field has numbers, and * , - /; month and weekday also names (jan, mon);'
+        + ` not “${wrong}”.`
+    }
   }
   return null
 }
@@ -105,10 +110,19 @@ function days(day: string, month: string, weekday: string): string {
   return (which ? `, ${which}` : '') + (month === '*' ? '' : ` in ${names(month, MONTHS)}`)
 }
 
+/** 'mon-FRI' → '1-5'; what is no name stays. */
+function numbered(field: string, words: readonly string[]): string {
+  return field.replace(/[a-z]+/gi, (name) => {
+    const place = words.findIndex((word) => word.toLowerCase() === name.toLowerCase())
+    return place < 0 ? name : String(place)
+  })
+}
+
 /** '1-5' → 'Mon–Fri', '0,6' → 'Sun and Sat'; with a step it stays as it is written. */
 function names(field: string, words: readonly string[]): string {
-  if (!/^[\d,-]+$/.test(field)) return `${words === DAYS ? 'weekday' : 'month'} ${field}`
-  return list(field.split(',').map((item) =>
+  const numbers = numbered(field, words)
+  if (!/^[\d,-]+$/.test(numbers)) return `${words === DAYS ? 'weekday' : 'month'} ${field}`
+  return list(numbers.split(',').map((item) =>
     item.split('-').map((number) => words[Number(number)] ?? number).join('–')))
 }
 

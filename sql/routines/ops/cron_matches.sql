@@ -6,8 +6,8 @@ strict
 parallel safe
 set search_path = ''
 as $$
-    -- Whether a cron expression (five fields, UTC) names the minute of an instant; false if it is
-    -- no cron expression. Many instants at once: ops.cron_instants(expression, after, until).
+    -- Whether a cron expression (five fields, UTC) names the minute of an instant; PT400 if it
+    -- is none. Many instants at once: ops.cron_instants(expression, after, until).
     select exists (
         select
         from ops.cron_instants(
@@ -18,5 +18,5 @@ as $$
     );
 $$;
 comment on function ops.cron_matches(text, timestamptz) is
-    'Whether a cron expression (UTC) names the minute of an instant.';
+    'Whether a cron expression (UTC) names the minute of an instant, or PT400.';
 revoke all on function ops.cron_matches(text, timestamptz) from public, anon, authenticated;

@@ -1,5 +1,8 @@
 create or replace function ops.http_answer(
-    request_id bigint, out http_status integer, out http_error text
+    request_id bigint,
+    out http_status integer,
+    out http_error text,
+    out function_ms double precision
 )
 returns record
 language plpgsql
@@ -19,8 +22,12 @@ begin
                 when response.timed_out then 'no answer in time'
                 when response.status_code is null then coalesce(response.error_msg, 'no answer')
             end, 500
-        )
-    into http_status, http_error
+        ),
+        -- The end of a function's own answer; an answer of somebody else has none.
+        substring(
+            response.content from '"ms":([0-9]{1,7}(?:\.[0-9]{1,6})?)}$'
+        )::double precision
+    into http_status, http_error, function_ms
     from net._http_response as response
     where response.id = request_id
     order by response.created desc
@@ -28,5 +35,5 @@ begin
 end
 $$;
 comment on function ops.http_answer(bigint) is
-    'HTTP status of the answer to a request of pg_net, or why there is none; nulls: not known.';
+    'HTTP status of the answer to a request of pg_net and the ms it tells, or why there is none.';
 revoke all on function ops.http_answer(bigint) from public, anon, authenticated;

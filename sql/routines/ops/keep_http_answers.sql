@@ -6,9 +6,12 @@ as $$
     -- Copy what pg_net heard of the last requests of a schedule into its history, before pg_net
     -- forgets it. Called at the start of each run: a handful of rows.
     update ops.schedule_runs
-    set http_status = answered.http_status, http_error = answered.http_error
+    set
+        http_status = answered.http_status,
+        http_error = answered.http_error,
+        function_ms = answered.function_ms
     from (
-        select latest.id, answer.http_status, answer.http_error
+        select latest.id, answer.http_status, answer.http_error, answer.function_ms
         from (
             select runs.id, runs.request_id, runs.http_status, runs.http_error
             from ops.schedule_runs as runs

@@ -10,13 +10,16 @@ create or replace function ops.parse_cron(
 returns record
 language plpgsql
 immutable
+parallel safe
 set search_path = ''
 as $$
--- Return what the five fields of a cron expression stand for, or refuse it (PT400).
--- `is_either`: day and weekday are both given, so one of them is enough. As in pg_cron a field
--- that begins with * is not given, whatever follows: with */2 both must hold.
+-- Return what the five fields of a cron expression, one space between them, stand for, or refuse it
+-- (PT400): the timings of schedules and the cadences of traders are read here and nowhere else.
+-- Weekdays are 0 (Sunday) to 6. `is_either`: day and weekday are both given, so one of them is
+-- enough. As in pg_cron a field that begins with * is not given, whatever follows: with */2 both
+-- must hold.
 declare
-    fields text[] := regexp_split_to_array(btrim(expression), '\s+');
+    fields text[] := string_to_array(expression, ' ');
 begin
     if cardinality(fields) is distinct from 5 then
         raise sqlstate 'PT400' using
@@ -26,11 +29,16 @@ begin
             ),
             hint = '"* * * * *": each minute; "0 3 * * *": each day at 03:00; "every 5 s"';
     end if;
-    minutes := ops.cron_field(fields[1], 'minute');
-    hours := ops.cron_field(fields[2], 'hour');
-    days := ops.cron_field(fields[3], 'day');
-    months := ops.cron_field(fields[4], 'month');
-    weekdays := ops.cron_field(fields[5], 'weekday');
+    minutes := ops.cron_field(fields[1], 'minute', 0, 59);
+    hours := ops.cron_field(fields[2], 'hour', 0, 23);
+    days := ops.cron_field(fields[3], 'day', 1, 31);
+    months := ops.cron_field(
+        fields[4], 'month', 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}'
+    );
+    weekdays := ops.cron_field(fields[5], 'weekday', 0, 7, '{sun,mon,tue,wed,thu,fri,sat}');
+    if 7 = any(weekdays) then
+        weekdays := 0 || array_remove(array_remove(weekdays, 0), 7);
+    end if;
     is_either := left(fields[3], 1) <> '*' and left(fields[5], 1) <> '*';
 end
 $$;

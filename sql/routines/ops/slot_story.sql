@@ -6,9 +6,11 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
--- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "errors_count",
--- "errors", "lines_count", "lines"}. Ticks are those that named one of its runs, and the first
--- after its close; lines are those of its runs, and those that name its close, oldest first.
+-- Return all that is known of a slot: {"slot", "is_missing", "runs", "ticks", "incidents",
+-- "errors_count", "errors", "lines_count", "lines"}. Ticks are the runs of the schedule tick that
+-- named one of its runs, and those of the minute after its close; incidents are the slot_missing
+-- whose span holds its close; lines are those of its runs, and those that name its close.
+-- All of them oldest first.
 declare
     ids bigint[] := array(
         select runs.id
@@ -18,9 +20,10 @@ declare
             and runs.closed_at = slot_story.closed_at
         order by runs.trader_id nulls first, runs.shard
     );
+    named_ids jsonb[] := array(select to_jsonb(listed.id) from unnest(ids) as listed (id));
     story jsonb;
 begin
-    perform ops.note_replies();
+    perform ops.keep_http_answers('tick');
     select jsonb_build_object(
         'slot', jsonb_build_object(
             'venue', venue, 'interval', "interval", 'closed_at', closed_at
@@ -68,26 +71,50 @@ begin
             select coalesce(jsonb_agg(to_jsonb(shown) order by shown.fired_at), '[]')
             from (
                 select
-                    ticks.fired_at,
-                    ticks.opened_count,
-                    cardinality(ticks.run_ids) as named_count,
+                    ticks.started_at as fired_at,
+                    ticks.status,
+                    coalesce((told.answer ->> 'opened')::integer, 0) as opened_count,
+                    coalesce((told.answer ->> 'dispatched')::integer, 0) as named_count,
                     (
-                        select count(*) from unnest(ticks.run_ids) as named (id)
-                        where named.id = any (ids)
+                        select count(*)
+                        from jsonb_array_elements(told.answer -> 'run_ids') as named (id)
+                        where named.id = any (named_ids)
                     ) as named_of_slot_count,
                     ticks.request_id,
-                    ticks.replied_at,
                     ticks.http_status,
+                    ticks.http_error,
                     ticks.function_ms,
-                    ticks.reply_error,
-                    ticks.error
-                from ops.ticks
-                where ticks.fired_at >= slot_story.closed_at
+                    coalesce(ticks.error, told.answer ->> 'error') as error
+                from ops.schedule_runs as ticks
+                -- The row that `select ops.tick()` returns has one column of this name.
+                cross join lateral (select ticks.answer -> 'tick') as told (answer)
+                where ticks.schedule = 'tick'
+                    and ticks.started_at >= slot_story.closed_at
                     and (
-                        ticks.run_ids && ids
-                        or ticks.fired_at < slot_story.closed_at + interval '60 seconds'
+                        told.answer -> 'run_ids' @> any (named_ids)
+                        or ticks.started_at < slot_story.closed_at + interval '60 seconds'
                     )
-                order by ticks.fired_at
+                order by ticks.started_at
+                limit 20
+            ) as shown
+        ),
+        'incidents', (
+            select coalesce(jsonb_agg(to_jsonb(shown) order by shown.raised_at), '[]')
+            from (
+                select
+                    incidents.id,
+                    incidents.severity,
+                    incidents.message,
+                    incidents.raised_at,
+                    incidents.closed_at,
+                    incidents.closed_by
+                from ops.incidents
+                where incidents.kind = 'slot_missing'
+                    and incidents.subject = slot_story.venue || ' ' || slot_story."interval"
+                    and slot_story.closed_at
+                    between (incidents.details ->> 'oldest')::timestamptz
+                    and (incidents.details ->> 'newest')::timestamptz
+                order by incidents.raised_at
                 limit 20
             ) as shown
         ),
@@ -125,14 +152,6 @@ begin
                 and slot_story.closed_at + interval '10 minutes'
                 and function_logs.fields ->> 'closed_at_ms' = ops.to_ms(closed_at)::text
                 and coalesce(function_logs.fields ->> 'interval', "interval") = "interval"
-            union
-            select function_logs.*
-            from ops.function_logs
-            where function_logs.event = 'slot_missed'
-                and function_logs.fields ->> 'slot' = format(
-                    '%s %s %s', venue, "interval",
-                    to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-                )
         )
         select jsonb_build_object(
             'lines_count', (select count(*) from about),
@@ -153,6 +172,6 @@ begin
 end
 $$;
 comment on function ops.slot_story(text, text, timestamptz, integer) is
-    'Everything known of a slot as one document: ticks, requests, runs, errors, log lines.';
+    'Everything known of a slot as one document: ticks, runs, incidents, errors, log lines.';
 revoke all on function ops.slot_story(text, text, timestamptz, integer)
 from public, anon, authenticated;

@@ -7,7 +7,8 @@ as $$
 -- Once a minute: make the slots that are owed, then name everything unfinished to
 -- trigger_executions in one signed call. Twice in a minute, late, or not at all for a while:
 -- the same slots exist afterwards, and claims see to it that each is worked on once.
--- What it did is kept in ops.ticks. Returns {"opened", "dispatched", "request_id"}.
+-- Returns {"opened", "dispatched", "request_id", "run_ids", "error"}: runs made, runs named and
+-- which, and why the call could not be made. Of a tick on schedule it is in ops.schedule_runs.
 declare
     opened_count integer;
     runs jsonb;
@@ -34,22 +35,15 @@ begin
                 );
         end;
     end if;
-    perform ops.note_replies(at);
-    insert into ops.ticks (fired_at, opened_count, run_ids, request_id, error)
-    values (
-        at,
-        opened_count,
-        case
-            when request_id is null then '{}'
-            else array(select (named ->> 'run_id')::bigint from jsonb_array_elements(runs) as named)
-        end,
-        request_id,
-        left(failure, 2000)
-    );
+    if request_id is null then
+        runs := '[]';
+    end if;
     return jsonb_build_object(
         'opened', opened_count,
-        'dispatched', case when request_id is null then 0 else jsonb_array_length(runs) end,
-        'request_id', request_id
+        'dispatched', jsonb_array_length(runs),
+        'request_id', request_id,
+        'run_ids', jsonb_path_query_array(runs, '$[*].run_id'),
+        'error', left(failure, 2000)
     );
 end
 $$;

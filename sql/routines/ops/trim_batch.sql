@@ -44,17 +44,6 @@ begin
     get diagnostics batch_count = row_count;
     deleted_count := deleted_count + batch_count;
 
-    delete from ops.ticks
-    where ticks.id in (
-        select oldest.id
-        from ops.ticks as oldest
-        where oldest.fired_at < logs_before
-        order by oldest.fired_at
-        limit rows_max
-    );
-    get diagnostics batch_count = row_count;
-    deleted_count := deleted_count + batch_count;
-
     delete from ops.log_days
     where log_days.day < logs_before::date;
     get diagnostics batch_count = row_count;

@@ -23,6 +23,8 @@ def ms(text: str) -> int:
         ("30 8 * * 1-5", Interval.H1, "2026-11-16T09:00", True),
         ("30 8 * * 1-5", Interval.H1, "2026-11-16T10:00", False),
         ("30 8 * * 1-5", Interval.H1, "2026-11-15T09:00", False),
+        ("30 8 * jan-nov Mon-FRI", Interval.H1, "2026-11-16T09:00", True),
+        ("30 8 * dec *", Interval.H1, "2026-11-16T09:00", False),
         ("0 12 13 * 1", Interval.H4, "2026-11-13T12:00", True),
     ],
 )
@@ -52,3 +54,18 @@ def test_longest_pause_between_due_closes(text: str, interval: Interval, bars: i
 
 def test_blanks_do_not_matter() -> None:
     assert parse_cadence(" every  3 closes ").text == "every 3 closes"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("0 8 * * 8", 'expected a weekday from 0 to 7 or sun to sat, was "8"'),
+        ("0 8 * foo *", 'expected a month from 1 to 12 or jan to dec, was "foo"'),
+        ("0 mon * * *", 'expected a hour from 0 to 23, was "mon"'),
+        ("0 0 30 feb *", "expected a date that comes, was day 30 of month feb"),
+    ],
+)
+def test_a_wrong_field_is_named(text: str, problem: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_cadence(text)
+    assert str(caught.value) == problem
