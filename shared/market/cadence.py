@@ -1,6 +1,6 @@
 """At which closes a trader is evaluated: each, every N, or as a cron expression says, in UTC.
 
-Pure. A function of the cadence and the close alone (docs/decisions/0015). Postgres decides with
+Pure. A function of the cadence and the close alone (docs/decisions/0014). Postgres decides with
 the same definition (ops.due_closes, ops.before_bars; a test compares the two); this one refuses
 what is no cadence, with the reason, before anything is stored.
 """
