@@ -181,7 +181,10 @@ def _lines_of(done: Restored, path: Path, verify: bool) -> list[str]:
     ]
     if verify:
         width = max(len(table.name) for table in done.tables)
-        lines += [f"  {t.name:{width}}  {t.rows_found:>12,} rows" for t in done.tables]
+        lines += [
+            f"  {t.name:{width}}  {t.rows_found:>12,} row{'' if t.rows_found == 1 else 's'}"
+            for t in done.tables
+        ]
         return lines
     if done.users_added:
         lines.append(
@@ -205,7 +208,7 @@ def _progress() -> Iterator[Tell]:
         return
     from cli.output import make_console
 
-    with make_console(stderr=True).status("…") as status:
+    with make_console(stderr=True).status("beginning …") as status:
 
         def tell(words: str) -> None:
             status.update(f"{words} …")

@@ -58,7 +58,7 @@ def cost(
             cost_screens.show_cost(make_console(), budget, bill)
 
 
-@app.command()
+@app.command(short_help="Calculate a month of a configuration.")
 def plan(
     symbols: Annotated[int, typer.Option(help="Instruments, count.")] = 500,
     intervals: Annotated[

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.arguments import JsonOption
+from cli.checks import NAMES
 from cli.completion import complete_checks
 from cli.output import print_json, reporting
 
@@ -45,12 +46,22 @@ def doctor(
 
     Exit code: 0 all is well, 1 warnings, 2 faults. Example: closebell doctor realtime
     """
-    if not as_json:
-        typer.echo(f"closebell doctor · {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
     with reporting(as_json):
+        _refuse_unknown(names or [])
+        if not as_json:
+            typer.echo(f"closebell doctor · {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         import asyncio
 
         raise typer.Exit(asyncio.run(_examine(names or [], fix=fix, as_json=as_json)))
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    """Raise before anything is printed. Raises: InvalidRequest."""
+    if set(names) - set(NAMES):
+        from cli.checks.catalogue import CHECKS
+        from cli.checks.runner import select_checks
+
+        select_checks(CHECKS, names)
 
 
 async def _examine(names: Sequence[str], *, fix: bool, as_json: bool) -> int:

@@ -128,7 +128,7 @@ def show(incident_id: IdArgument, as_json: JsonOption = False) -> None:
         _print(one_lines(row, now, _width()))
 
 
-@app.command()
+@app.command(short_help="Take incidents in hand.")
 def ack(incident_ids: IdsArgument, note: NoteOption = "", as_json: JsonOption = False) -> None:
     """Say that you take incidents in hand: all of them, or none if one is closed or unknown.
 
@@ -144,7 +144,7 @@ def ack(incident_ids: IdsArgument, note: NoteOption = "", as_json: JsonOption = 
             typer.echo(f"✓ {row['id']} {row['kind']} · {row['subject']}: in hands of {who}")
 
 
-@app.command()
+@app.command(short_help="Close incidents by hand.")
 def close(incident_ids: IdsArgument, note: NoteOption = "", as_json: JsonOption = False) -> None:
     """Close incidents by hand; whatever is still abnormal is raised anew within a minute.
 

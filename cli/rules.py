@@ -41,7 +41,7 @@ app = typer.Typer(
 _EVENTS_MAX = 20
 
 
-@app.command()
+@app.command(short_help="Read a rule: is it one, what does it take?")
 def check(
     rule: RuleText,
     interval: AnyIntervalOption = None,
@@ -62,7 +62,7 @@ def check(
             typer.echo("\n".join(lines_of(checked)))
 
 
-@app.command()
+@app.command(short_help="List what a rule can name, with what it means.")
 def functions(
     name: Annotated[
         str,
@@ -86,7 +86,7 @@ def functions(
             typer.echo("\n".join(lines_of(words)))
 
 
-@app.command()
+@app.command(short_help="Show what a rule says right now, and how near it is.")
 def preview(
     rule: RuleText,
     interval: IntervalOption,
@@ -133,7 +133,7 @@ def preview(
             screens.show_preview(make_console(), found, history)
 
 
-@app.command()
+@app.command(short_help="Show the value and verdict of every part of a rule.")
 def explain(
     rule: RuleText,
     symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL…", help="Instruments.")],
@@ -173,7 +173,7 @@ def explain(
             screens.show_explained(make_console(), found, history)
 
 
-@app.command()
+@app.command(short_help="Count a rule's signals over the past, and what came after.")
 def backtest(
     rule: RuleText,
     interval: IntervalOption,

@@ -23,16 +23,15 @@ def list_lines(slots: Sequence[Document]) -> list[str]:
     """Return the lines of a list, newest slot first."""
     if not slots:
         return ["no slot is like that"]
-    heads = ("slot", "status", "runs", "traders", "signals", "missing", "attempt", "after close")
+    heads = ("slot", "status", "shards", "traders", "signals", "after")
     rows = [
         (
-            f"{slot['venue']} {slot['interval']} {slot_time(slot['closed_at'])}",
-            slot["status"] + ("" if slot["origin"] == "live" else ", late"),
+            # To the minute, as every close is; `runs show` takes it so.
+            f"{slot['venue']} {slot['interval']} {slot['closed_at']:%Y-%m-%dT%H:%MZ}",
+            _slot_status(slot),
             f"{slot['finished_count']}/{slot['runs_count']}",
             _count(slot["traders_count"]),
             _count(slot["signals_count"]),
-            _count(slot["missing_count"]),
-            str(slot["attempt"]),
             _after(slot["finished_at"], slot["closed_at"]),
         )
         for slot in slots
@@ -86,6 +85,16 @@ def _status(story: Document) -> str:
         if state in states:
             return state
     return "finished" if all(run["complete"] for run in story["runs"]) else "incomplete"
+
+
+def _slot_status(slot: Document) -> str:
+    """Return the status and, only where they are unusual, lateness, attempts and what misses."""
+    words = [slot["status"] + ("" if slot["origin"] == "live" else " late")]
+    if slot["attempt"] > 1:
+        words.append(f"attempt {slot['attempt']}")
+    if slot["missing_count"]:
+        words.append(f"{slot['missing_count']:,} missing")
+    return ", ".join(words)
 
 
 def _summary(runs: Sequence[Document]) -> str:
@@ -239,7 +248,13 @@ def _offset(at: datetime, closed_at: datetime) -> str:
 
 
 def _after(at: datetime | None, closed_at: datetime) -> str:
-    return "–" if at is None else _offset(at, closed_at)
+    """Return how long after, in eight characters: thousandths matter below ten seconds only."""
+    if at is None:
+        return "–"
+    seconds = (at - closed_at).total_seconds()
+    if 10 <= seconds < 10_000:
+        return f"{seconds:+,.{1 if seconds < 1_000 else 0}f} s"
+    return _offset(at, closed_at)
 
 
 def _count(number: int | None) -> str:

@@ -15,7 +15,7 @@ from cli.colours import has_colour
 from cli.output import print_json, reporting
 
 app = typer.Typer(
-    help="The slots that were evaluated, and the story of one of them.",
+    help="See which slots were evaluated, and the story of one of them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
 
 
-@app.command("list")
+@app.command("list", short_help="List slots, newest first.")
 def list_slots(
     count: Annotated[
         int, typer.Option("-n", "--tail", min=1, max=SLOTS_MAX, help="The newest so many slots.")
@@ -67,7 +67,7 @@ def list_slots(
             typer.echo("\n".join(list_lines(slots)))
 
 
-@app.command()
+@app.command(short_help="Tell the story of a slot, from the tick to its signals.")
 def show(
     slot: Annotated[
         list[str],

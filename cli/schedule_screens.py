@@ -39,7 +39,8 @@ _LABEL_WIDTH = 13
 def show_list(console: Console, rows: Sequence[Row], differences: Sequence[Row]) -> None:
     """Print one line a schedule, and below it what is not as the page says."""
     now = datetime.now(UTC)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    # Little padding: it has to fit into 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("schedule", no_wrap=True)
     for name in ("when (UTC)", "next", "last run"):
         table.add_column(name)
@@ -56,6 +57,9 @@ def show_list(console: Console, rows: Sequence[Row], differences: Sequence[Row])
         )
     console.print(table)
     for row in rows:
+        if row["paused_until"]:
+            paused = f"! {row['name']} is paused {_until(row)}: {row['reason']}"
+            console.print(Text(paused, style="yellow"), soft_wrap=True)
         if row["last_status"] == "failed":
             console.print(Text(f"✗ {row['name']}: {_line(row['last_error'])}", style="red"))
     if differences:
@@ -131,7 +135,7 @@ def show_changes(console: Console, rows: Sequence[Row]) -> None:
 
 def _next(row: Row, now: datetime) -> Text | str:
     if row["paused_until"]:
-        return Text(f"paused {_until(row)}: {row['reason']}", style="yellow")
+        return Text("paused", style="yellow")
     if not row["next_runs"]:
         return "never"
     return f"in {duration((_instant(row['next_runs'][0]) - now).total_seconds())}"

@@ -290,4 +290,4 @@ def _tell(
         query = "select to_jsonb(s) from ops.schedules as s where name = any (%s)"
         print_json({"schedules": _documents(db, query, chosen)})
     else:
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join(f"✓ {line}" for line in lines))

@@ -32,12 +32,15 @@ def read_settings(kind: type[S]) -> S:
     return load_settings(kind, SETTINGS_FILES)
 
 
-def read_values(files: Sequence[Path] = SETTINGS_FILES) -> dict[str, str]:
-    """Return every setting that is set and not empty, by its name in lower case, unchecked."""
+def read_values(files: Sequence[Path] | None = None) -> dict[str, str]:
+    """Return every setting that is set and not empty, by its name in lower case, unchecked.
+
+    Without `files`: from SETTINGS_FILES.
+    """
     from dotenv import dotenv_values
 
     values: dict[str, str] = {}
-    for file in files:
+    for file in SETTINGS_FILES if files is None else files:
         if file.is_file():
             values |= {name.lower(): text or "" for name, text in dotenv_values(file).items()}
     values |= {name.lower(): text for name, text in os.environ.items()}

@@ -50,7 +50,7 @@ def status(
             report = _watch(every_s, as_json=as_json) if watch else _show_once(as_json=as_json)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        if exit_code and report["problems"]:
+        if exit_code and (report["problems"] or report["warnings"]):
             raise typer.Exit(FAILED)
 
 

@@ -27,7 +27,8 @@ Document = dict[str, Any]
 
 
 def load_report() -> Document:
-    """Return ops.status() with `collector` (its /health, or null), `collector_error`, `problems`.
+    """Return ops.status() with `collector` (its /health, or null), `collector_error`,
+    `problems` and `warnings`.
 
     Times are ISO 8601. Raises: ConfigError without DATABASE_URL, StoreUnavailable.
     """
@@ -39,7 +40,7 @@ def load_report() -> Document:
             report |= {"collector": collector.result(), "collector_error": ""}
         except StoreUnavailable as error:
             report |= {"collector": None, "collector_error": error.message}
-    report["problems"] = list(find_problems(report))
+    report |= {"problems": list(find_problems(report)), "warnings": list(find_warnings(report))}
     return report
 
 
@@ -91,9 +92,24 @@ def find_problems(report: Mapping[str, Any]) -> Iterator[str]:
         yield from judge(report)
 
 
+def find_warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what somebody should know, a line each: pauses, incidents of little weight, budget."""
+    for schedule in report["schedules"] or ():
+        if schedule["paused_until"]:
+            yield f"schedule {schedule['name']} is paused: {schedule['reason']}"
+    yield from _incidents_of(report, "warn")
+    for meter in report["budget"] or ():
+        if meter["share"] > BUDGET_SHARE_WARN:
+            yield f"{meter['meter'].replace('_', ' ')}: {meter['share']:.0%} of what is free"
+
+
 def _incidents(report: Mapping[str, Any]) -> Iterator[str]:
+    return _incidents_of(report, "error")
+
+
+def _incidents_of(report: Mapping[str, Any], severity: str) -> Iterator[str]:
     for incident in report["incidents"]:
-        if incident["acknowledged_at"] is None:
+        if incident["acknowledged_at"] is None and incident["severity"] == severity:
             yield f"incident {incident['id']}: {incident['message']}"
 
 
@@ -117,9 +133,7 @@ def _collector(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _schedules(report: Mapping[str, Any]) -> Iterator[str]:
     for schedule in report["schedules"]:
-        if schedule["paused_until"]:
-            yield f"schedule {schedule['name']} is paused: {schedule['reason']}"
-        elif schedule["fail_streak"]:
+        if schedule["fail_streak"] and not schedule["paused_until"]:
             yield f"schedule {schedule['name']} failed, times in a row: {schedule['fail_streak']}"
 
 
@@ -128,17 +142,10 @@ def _traders(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"traders that fail: {failing}"
 
 
-def _budget(report: Mapping[str, Any]) -> Iterator[str]:
-    for meter in report["budget"]:
-        if meter["share"] > BUDGET_SHARE_WARN:
-            yield f"{meter['meter']}: {meter['share']:.0%} of what is free in a month"
-
-
 _JUDGES: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
     _incidents,
     _feeds,
     _collector,
     _schedules,
-    _budget,
     _traders,
 )

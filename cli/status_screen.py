@@ -11,12 +11,16 @@ from typing import Any
 from rich.markup import escape
 from rich.text import Text
 
+from cli.cost_screens import amount
 from cli.instants import ago, duration
 from cli.status_report import age_s
+from shared.cost.prices import word
 
 # What a screen of 24 lines leaves to each list.
 ERRORS_MAX, INCIDENTS_MAX, METERS_MAX = 3, 5, 3
 NAME_WIDTH = 10
+# Meters of a size at a moment: no sum over a month (ops.meters.is_level).
+LEVELS = frozenset({"database_bytes"})
 
 Report = Mapping[str, Any]
 
@@ -63,10 +67,12 @@ def since(at: str | None, now: str) -> str:
 
 
 def _problem_lines(report: Report) -> Iterator[str]:
-    if not report["problems"]:
+    if not report["problems"] and not report["warnings"]:
         yield "[green]✓[/] all is well"
     for problem in report["problems"]:
         yield f"[red]✗[/] [bold]{escape(problem)}[/]"
+    for warning in report["warnings"]:
+        yield f"[yellow]![/] [bold]{escape(warning)}[/]"
 
 
 def _feed_lines(report: Report) -> Iterator[str]:
@@ -176,15 +182,15 @@ def _schedule_lines(report: Report) -> Iterator[str]:
     now = report["at"]
     rows = []
     for schedule in report["schedules"]:
-        state = schedule["last_status"] or "never ran"
+        state = schedule["last_status"] or "–"
         if schedule["last_http_status"]:
-            state += f" {schedule['last_http_status']}"
+            state += f", HTTP {schedule['last_http_status']}"
         if schedule["fail_streak"]:
             state = f"[red]{state} × {schedule['fail_streak']}[/]"
         average = "–" if schedule["average_ms"] is None else f"{schedule['average_ms']:.0f} ms"
         following = (schedule["next_runs"] or [None])[0]
         when = (
-            f"[red]paused[/] until {schedule['paused_until'][:16].replace('T', ' ')}"
+            _pause(schedule["paused_until"], now)
             if schedule["paused_until"]
             else f"next {since(following, now)}"
             if following
@@ -195,6 +201,10 @@ def _schedule_lines(report: Report) -> Iterator[str]:
     if rows:
         head = ("schedule", "last run", "status", "average", "")
         yield from ("", *_columns((head, *rows)), "")
+
+
+def _pause(until: str, now: str) -> str:
+    return "paused" if until == "infinity" else f"paused, ends {since(until, now)}"
 
 
 def _outbox_lines(report: Report) -> Iterator[str]:
@@ -212,17 +222,19 @@ def _backup_lines(report: Report) -> Iterator[str]:
 
 
 def _budget_lines(report: Report) -> Iterator[str]:
+    """Return the meters nearest to what is free; of Redis what is planned until a rate is known."""
     meters = [
-        f"{meter['meter']} {float(meter['projected_month'] or 0):,.0f} of"
-        f" {float(meter['free_limit']):,.0f} a month ({meter['share']:.0%})"
-        for meter in report["budget"][:METERS_MAX]
+        f"{word(meter['meter'])} {amount(meter['meter'], meter['projected_month'])} of"
+        f" {amount(meter['meter'], meter['free_limit'])} free"
+        f"{' a month' if meter['meter'] not in LEVELS else ''} ({meter['share']:.0%})"
+        for meter in report["budget"]
     ]
     redis = (report["collector"] or {}).get("redis") or {}
-    planned = redis.get("commands_per_month") or redis.get("commands_per_month_planned")
-    if not meters and planned and redis.get("commands_per_month_max"):
-        limit = redis["commands_per_month_max"]
-        meters = [f"Redis commands {planned:,.0f} of {limit:,.0f} a month ({planned / limit:.0%})"]
-    for number, meter in enumerate(meters):
+    planned, limit = redis.get("commands_per_month_planned"), redis.get("commands_per_month_max")
+    if planned and limit and not any(line.startswith("redis commands") for line in meters):
+        line = f"redis commands {planned:,.0f} of {limit:,.0f} a month planned"
+        meters.insert(0, f"{line} ({planned / limit:.0%})")
+    for number, meter in enumerate(meters[:METERS_MAX]):
         yield _line("budget" if number == 0 else "", meter)
 
 
@@ -231,7 +243,7 @@ def _incident_lines(report: Report) -> Iterator[str]:
         yield _line("incidents", "none open")
     for number, incident in enumerate(report["incidents"][:INCIDENTS_MAX]):
         who = incident["acknowledged_by"]
-        taken = f" · {escape(who)} looks at it" if who else ""
+        taken = f" · in hands of {escape(who)}" if who else ""
         style = "red" if incident["severity"] == "error" else "yellow"
         yield _line(
             "incidents" if number == 0 else "",

@@ -67,7 +67,7 @@ def export_traders(
         _show(changes, as_json, is_done=not diff, deletes=delete, what="file")
 
 
-@import_app.command("traders")
+@import_app.command("traders", short_help="Store the traders of a folder.")
 def import_traders(
     folder: _Folder,
     user: _User = "",
@@ -99,7 +99,7 @@ def import_traders(
         _show(changes, as_json, is_done=not diff, deletes=delete, what="trader")
 
 
-@export_app.command("signals")
+@export_app.command("signals", short_help="Write signals, oldest first.")
 def export_signals(
     form: Annotated[
         Literal["csv", "json", "ndjson"], typer.Option("--format", help="How rows are written.")

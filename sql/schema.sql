@@ -1111,8 +1111,8 @@ begin
         end if;
     end if;
 
-    insert into ops.usage (meter, day, amount)
-    select entry.key, today, entry.value::numeric
+    insert into ops.usage (meter, day, amount, settled_at, settled_amount)
+    select entry.key, today, entry.value::numeric, now(), entry.value::numeric
     from jsonb_each_text(added) as entry
     order by entry.key
     on conflict (meter, day) do update
@@ -3444,7 +3444,7 @@ CREATE FUNCTION ops.log_sources() RETURNS text[]
     -- functions for what belongs to none, collector, schedules, postgres.
     select array[
         'collector', 'trigger_executions', 'execute_traders', 'save_trader', 'preview_rule',
-        'explain_rule', 'backtest_rule', 'write_logs', 'functions', 'schedules', 'postgres'
+        'explain_rule', 'backtest_rule', 'write_logs', 'metrics', 'functions', 'schedules', 'postgres'
     ];
 $$;
 
@@ -5652,10 +5652,12 @@ begin
     order by reporter
     for update;
 
-    insert into ops.usage (meter, day, amount)
+    insert into ops.usage (meter, day, amount, settled_at, settled_amount)
     select
         added.meter,
         today,
+        sum(added.amount),
+        now(),
         sum(added.amount)
     from (
         select
@@ -5669,7 +5671,17 @@ begin
     group by added.meter
     order by added.meter
     on conflict (meter, day) do update
-    set amount = usage.amount + excluded.amount;
+    set
+        amount = usage.amount + excluded.amount,
+        settled_amount = case
+            when now() < usage.first_at + interval '5 minutes'
+                then usage.amount + excluded.amount
+            else usage.settled_amount
+        end,
+        settled_at = case
+            when now() < usage.first_at + interval '5 minutes' then now()
+            else usage.settled_at
+        end;
 
     update ops.usage_reporters
     set
@@ -6844,6 +6856,8 @@ CREATE TABLE ops.usage (
     day date NOT NULL,
     amount numeric NOT NULL,
     first_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    settled_amount numeric DEFAULT 0 NOT NULL,
     CONSTRAINT usage_amount_is_not_negative CHECK (((amount >= (0)::numeric) AND (amount < '1000000000000000000'::numeric)))
 );
 
@@ -6856,6 +6870,10 @@ COMMENT ON COLUMN ops.usage.day IS 'The day it was reported, UTC: up to a minute
 COMMENT ON COLUMN ops.usage.amount IS 'The sum of the day, or the newest level, in meters.unit.';
 
 COMMENT ON COLUMN ops.usage.first_at IS 'When the first amount of the day came, UTC.';
+
+COMMENT ON COLUMN ops.usage.settled_at IS 'The last report in the first five minutes of the day, UTC: where a rate begins; null: first_at.';
+
+COMMENT ON COLUMN ops.usage.settled_amount IS 'Amount at settled_at: on the first day the history a new system loads, once; in no rate.';
 
 CREATE TABLE ops.usage_reporters (
     reporter text NOT NULL,
@@ -7283,6 +7301,8 @@ CREATE OR REPLACE VIEW ops.budget WITH (security_invoker='true') AS
             (array_agg(usage.amount ORDER BY usage.day DESC))[1] AS newest,
             max(usage.day) AS newest_day,
             (array_agg(usage.amount ORDER BY usage.day) FILTER (WHERE (usage.day > (clock.today - 7))))[1] AS oldest,
+            (array_agg(COALESCE(usage.settled_at, usage.first_at) ORDER BY usage.day) FILTER (WHERE (usage.day > (clock.today - 7))))[1] AS settled_at,
+            (array_agg(usage.settled_amount ORDER BY usage.day) FILTER (WHERE (usage.day > (clock.today - 7))))[1] AS settled_amount,
             min(usage.day) FILTER (WHERE (usage.day > (clock.today - 7))) AS oldest_day,
             clock.at
            FROM ((ops.meters
@@ -7301,11 +7321,13 @@ CREATE OR REPLACE VIEW ops.budget WITH (security_invoker='true') AS
             used.newest,
             used.newest_day,
             used.oldest,
+            used.settled_at,
+            used.settled_amount,
             used.oldest_day,
             used.at,
                 CASE
                     WHEN used.is_level THEN (used.newest + (((30)::numeric * GREATEST((used.newest - used.oldest), (0)::numeric)) / (NULLIF(GREATEST((used.newest_day - used.oldest_day), 1), 0))::numeric))
-                    WHEN ((used.at - used.since) >= '00:10:00'::interval) THEN GREATEST(used.used_month, (((used.used_in_week * (30)::numeric) * (86400)::numeric) / EXTRACT(epoch FROM (used.at - used.since))))
+                    WHEN (((used.at - used.since) >= '00:10:00'::interval) AND (used.at > used.settled_at)) THEN GREATEST(used.used_month, ((((used.used_in_week - used.settled_amount) * (30)::numeric) * (86400)::numeric) / EXTRACT(epoch FROM (used.at - used.settled_at))))
                     ELSE NULL::numeric
                 END AS projected_month
            FROM used

@@ -62,6 +62,8 @@ create table ops.usage (
     amount numeric not null
         constraint usage_amount_is_not_negative check (amount >= 0 and amount < 1e18),
     first_at timestamptz not null default now(),
+    settled_at timestamptz,
+    settled_amount numeric not null default 0,
     constraint usage_pkey primary key (meter, day)
 );
 comment on table ops.usage is
@@ -70,6 +72,10 @@ comment on column ops.usage.meter is 'The meter.';
 comment on column ops.usage.day is 'The day it was reported, UTC: up to a minute after its use.';
 comment on column ops.usage.amount is 'The sum of the day, or the newest level, in meters.unit.';
 comment on column ops.usage.first_at is 'When the first amount of the day came, UTC.';
+comment on column ops.usage.settled_at is
+    'The last report in the first five minutes of the day, UTC: where a rate begins; null: first_at.';
+comment on column ops.usage.settled_amount is
+    'Amount at settled_at: on the first day the history a new system loads, once; in no rate.';
 alter table ops.usage enable row level security;
 
 create table ops.usage_reporters (
@@ -121,6 +127,11 @@ used as (
         max(usage.day) as newest_day,
         (array_agg(usage.amount order by usage.day) filter (where usage.day > clock.today - 7))[1]
             as oldest,
+        -- Where the rate begins: not with the history that a new system loads once.
+        (array_agg(coalesce(usage.settled_at, usage.first_at) order by usage.day)
+            filter (where usage.day > clock.today - 7))[1] as settled_at,
+        (array_agg(usage.settled_amount order by usage.day)
+            filter (where usage.day > clock.today - 7))[1] as settled_amount,
         min(usage.day) filter (where usage.day > clock.today - 7) as oldest_day,
         clock.at
     from ops.meters
@@ -136,10 +147,13 @@ projected as (
                 -- It goes on growing as it did from day to day; it never shrinks on paper.
                 used.newest + 30 * greatest(used.newest - used.oldest, 0)
                 / nullif(greatest(used.newest_day - used.oldest_day, 1), 0)
-            when used.at - used.since >= interval '10 minutes' then
+            when used.at - used.since >= interval '10 minutes'
+                and used.at > used.settled_at
+                then
                 greatest(
                     used.used_month,
-                    used.used_in_week * 30 * 86400 / extract(epoch from used.at - used.since)
+                    (used.used_in_week - used.settled_amount) * 30 * 86400
+                    / extract(epoch from used.at - used.settled_at)
                 )
         end as projected_month
     from used

@@ -428,9 +428,10 @@ def test_story_of_a_slot_is_on_one_screen(cloud: Stack, environment: dict[str, s
 def test_slots_are_listed_newest_first(cloud: Stack, environment: dict[str, str]) -> None:
     slot = make_slot(cloud)
     rows = run("runs", "list", environment=environment).stdout.splitlines()
-    assert rows[0].split()[:4] == ["slot", "status", "runs", "traders"]
+    assert rows[0].split()[:4] == ["slot", "status", "shards", "traders"]
     cells = re.split(r"  +", rows[1])
-    assert cells == [f"binance 1m {slot}", "incomplete", "2/2", "80", "3", "1", "1", "+0.417 s"]
+    name = f"binance 1m {slot.removesuffix(':00Z')}Z"
+    assert cells == [name, "incomplete, 1 missing", "2/2", "80", "3", "+0.417 s"]
     document = json.loads(run("runs", "list", "--json", environment=environment).stdout)
     assert (document[0]["status"], document[0]["signals_count"]) == ("incomplete", 3)
     none = run("runs", "list", "-i", "4h", environment=environment)

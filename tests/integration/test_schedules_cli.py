@@ -121,7 +121,8 @@ def test_list_shows_what_runs_when_and_what_is_wrong(terminal: Terminal) -> None
     lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     assert re.search(r"every hour at :17 +in \d+ (?:s|min) +✓ succeeded \d+ s ago", lines["trim"])
     assert "✗ failed ×3, 3 h ago" in lines["tick"]
-    assert "paused until 2126-01-01 12:00:00 UTC: a test" in lines["rescue_runs"]
+    assert re.search(r"every minute +paused +", lines["rescue_runs"])
+    assert "\n! rescue_runs is paused until 2126-01-01 12:00:00 UTC: a test\n" in text
     assert "✗ tick: no answer\n" in text
     assert "Not as the page that was applied last says:\n~ change" in text
     assert "~ change    rescue_runs" in text
@@ -142,8 +143,8 @@ def test_colour_is_for_terminals_only(terminal: Terminal) -> None:
 def test_pause_resume_and_their_refusals(terminal: Terminal) -> None:
     said = terminal.run("pause", "tick", "trim", "--for", "1h30m", "--reason", "the venue is down")
     assert [line.split(" until ")[0] for line in said.splitlines()] == [
-        "tick is paused",
-        "trim is paused",
+        "✓ tick is paused",
+        "✓ trim is paused",
     ]
     remaining = (
         "select count(*) from ops.timetable where reason_at between interval '89 minutes'"

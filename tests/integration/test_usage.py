@@ -155,7 +155,11 @@ def test_cost_of_a_few_minutes_is_not_projected(cloud: Stack) -> None:
 
 
 def test_budget_names_every_meter_with_its_share(cloud: Stack) -> None:
-    rows(cloud, "update ops.usage set first_at = now() - interval '1 hour' returning meter")
+    rows(
+        cloud,
+        "update ops.usage set first_at = now() - interval '1 hour',"
+        " settled_at = null, settled_amount = 0 returning meter",
+    )
     budget = {row["meter"]: row for row in rows(cloud, "select * from ops.budget")}
     commands = budget["redis_commands"]
     assert commands["free_limit"] == 500_000

@@ -1,6 +1,6 @@
 -- ops.budget: what was used against what is free; ops.count_usage: what Postgres itself sees.
 begin;
-select plan(20);
+select plan(22);
 
 create function pg_temp.days_ago(days integer)
 returns date
@@ -63,6 +63,26 @@ update ops.meters set free_limit = null where meter = 'redis_bytes';
 select is(
     (select share from ops.budget where meter = 'redis_bytes'), null, 'without a limit no share'
 );
+
+
+-- What a new system loads in its first minutes is no rate.
+delete from ops.usage where meter = 'redis_commands';
+select public.add_usage('[{"reporter": "functions-a", "totals": {"redis_commands": 900000}}]');
+update ops.usage
+set first_at = now() - interval '1 hour', settled_at = now() - interval '1 hour'
+where meter = 'redis_commands';
+select public.add_usage('[{"reporter": "functions-a", "totals": {"redis_commands": 900500}}]');
+select is(
+    (select round(projected_month) from ops.budget where meter = 'redis_commands'), 900500::numeric,
+    'a month is at least what it has used'
+);
+select public.add_usage('[{"reporter": "functions-a", "totals": {"redis_commands": 902000}}]');
+select is(
+    (select round(projected_month) from ops.budget where meter = 'redis_commands'),
+    (2000 * 24 * 30)::numeric, 'the rate is of what came after the first five minutes'
+);
+delete from ops.usage where meter = 'redis_commands';
+delete from ops.usage_reporters;
 
 -- A level grows by 10 MB a day.
 insert into ops.usage (meter, day, amount)

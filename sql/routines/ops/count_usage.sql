@@ -54,8 +54,8 @@ begin
         end if;
     end if;
 
-    insert into ops.usage (meter, day, amount)
-    select entry.key, today, entry.value::numeric
+    insert into ops.usage (meter, day, amount, settled_at, settled_amount)
+    select entry.key, today, entry.value::numeric, now(), entry.value::numeric
     from jsonb_each_text(added) as entry
     order by entry.key
     on conflict (meter, day) do update

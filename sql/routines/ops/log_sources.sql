@@ -9,7 +9,7 @@ as $$
     -- functions for what belongs to none, collector, schedules, postgres.
     select array[
         'collector', 'trigger_executions', 'execute_traders', 'save_trader', 'preview_rule',
-        'explain_rule', 'backtest_rule', 'write_logs', 'functions', 'schedules', 'postgres'
+        'explain_rule', 'backtest_rule', 'write_logs', 'metrics', 'functions', 'schedules', 'postgres'
     ];
 $$;
 comment on function ops.log_sources() is 'The sources of log lines that are known by name.';

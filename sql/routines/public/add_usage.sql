@@ -39,10 +39,12 @@ begin
     order by reporter
     for update;
 
-    insert into ops.usage (meter, day, amount)
+    insert into ops.usage (meter, day, amount, settled_at, settled_amount)
     select
         added.meter,
         today,
+        sum(added.amount),
+        now(),
         sum(added.amount)
     from (
         select
@@ -56,7 +58,17 @@ begin
     group by added.meter
     order by added.meter
     on conflict (meter, day) do update
-    set amount = usage.amount + excluded.amount;
+    set
+        amount = usage.amount + excluded.amount,
+        settled_amount = case
+            when now() < usage.first_at + interval '5 minutes'
+                then usage.amount + excluded.amount
+            else usage.settled_amount
+        end,
+        settled_at = case
+            when now() < usage.first_at + interval '5 minutes' then now()
+            else usage.settled_at
+        end;
 
     update ops.usage_reporters
     set

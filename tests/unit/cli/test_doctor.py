@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.checks import NAMES
 from cli.checks.catalogue import CHECKS, table
@@ -27,6 +28,7 @@ from cli.checks.settings import judge_disk
 from cli.checks.venue import judge_clock
 from cli.checks.watchdog import judge_backup, judge_incidents
 from cli.doctor import exit_code
+from cli.main import app
 from shared.errors import InvalidRequest, StoreUnavailable
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -291,3 +293,9 @@ def test_every_routine_has_a_body_that_can_be_compared() -> None:
     # A body in SQL's own syntax (return …, begin atomic) has no quotes and no text to compare.
     unread = [path.name for path in files if not body_of(path) and "$$" in path.read_text("utf-8")]
     assert unread == []
+
+
+def test_unknown_check_is_refused_before_anything_is_printed() -> None:
+    done = CliRunner().invoke(app, ["doctor", "nope"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "expected a check, was nope" in done.stderr

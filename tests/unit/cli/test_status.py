@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.status_report import find_problems
+from cli.status_report import find_problems, find_warnings
 from cli.status_screen import label_of, lines_of, screen_of, since
 
 NOW = "2026-11-21T18:00:16+00:00"
@@ -58,7 +58,10 @@ def report(**change: Any) -> dict[str, Any]:
         "collector_error": "",
     }
     well |= change
-    return well | {"problems": list(find_problems(well))}
+    return well | {
+        "problems": list(find_problems(well)),
+        "warnings": list(find_warnings(well)),
+    }
 
 
 def feed(**change: Any) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def test_all_is_well_on_one_screen() -> None:
         "signals   last 15 s ago · BTCUSDT · Cross [up] · live",
         "switch    on",
         "outbox    0 waiting",
-        "budget    Redis commands 137,283 of 500,000 a month (27%)",
+        "budget    redis commands 137,283 of 500,000 a month planned (27%)",
         "incidents none open",
     ]
     assert max(len(line) for line in lines) <= 80
@@ -118,6 +121,7 @@ SCHEDULE = {
     "paused_until": None,
     "reason": None,
 }
+PAUSED = SCHEDULE | {"paused_until": "2026-11-21T19:00:00+00:00", "reason": "x"}
 INCIDENT = {
     "id": 7,
     "kind": "feed_stale",
@@ -161,16 +165,7 @@ METER = {
             {"schedules": [SCHEDULE | {"fail_streak": 3, "last_status": "failed"}]},
             "schedule tick failed, times in a row: 3",
         ),
-        (
-            {
-                "schedules": [
-                    SCHEDULE | {"paused_until": "2026-11-21T19:00:00+00:00", "reason": "x"}
-                ]
-            },
-            "schedule tick is paused: x",
-        ),
         ({"incidents": [INCIDENT]}, "incident 7: binance 5m: no close for 9 min"),
-        ({"budget": [METER]}, "redis_commands: 90% of what is free in a month"),
     ],
 )
 def test_problem_is_named_on_top(change: dict[str, Any], problem: str) -> None:
@@ -179,25 +174,64 @@ def test_problem_is_named_on_top(change: dict[str, Any], problem: str) -> None:
     assert f"✗ {problem}" in shown(document)[:2]
 
 
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ({"schedules": [PAUSED]}, "schedule tick is paused: x"),
+        ({"incidents": [INCIDENT | {"severity": "warn"}]}, "incident 7: binance 5m: no close for"),
+        ({"budget": [METER]}, "redis commands: 90% of what is free"),
+    ],
+)
+def test_warning_is_named_on_top(change: dict[str, Any], warning: str) -> None:
+    """With the mark the doctor gives it: an operator's pause is no fault."""
+    document = report(**change)
+    assert document["problems"] == []
+    assert shown(document)[1].startswith(f"! {warning}")
+
+
+def test_pause_says_when_it_ends() -> None:
+    forever = PAUSED | {"paused_until": "infinity"}
+    lines = shown(report(schedules=[PAUSED, forever]))
+    assert [line.split("  ")[-1] for line in lines if line.startswith("tick ")] == [
+        "paused, ends in 59 min",
+        "paused",
+    ]
+
+
 def test_what_is_no_problem() -> None:
     """An old close nobody is owed; an incident somebody has taken in hand."""
     quiet = feed(closed_at="2026-11-20T18:00:00+00:00", is_owed=False)
     taken = INCIDENT | {"acknowledged_at": NOW, "acknowledged_by": "ann"}
     document = report(feeds=[quiet], incidents=[taken])
     assert document["problems"] == []
-    assert "incidents 7 feed_stale binance 5m, since 8 min · ann looks at it" in shown(document)
+    assert "incidents 7 feed_stale binance 5m, since 8 min · in hands of ann" in shown(document)
 
 
 def test_schedules_budget_and_incidents_are_shown() -> None:
     lines = shown(report(schedules=[SCHEDULE], budget=[METER], incidents=[]))
-    assert "schedule  last run  status         average" in lines
-    assert "tick      16 s ago  succeeded 200  12 ms    next in 44 s" in lines
-    assert "budget    redis_commands 450,000 of 500,000 a month (90%)" in lines
+    assert "schedule  last run  status               average" in lines
+    assert "tick      16 s ago  succeeded, HTTP 200  12 ms    next in 44 s" in lines
+    assert "budget    redis commands 450,000 of 500,000 free a month (90%)" in lines
+    assert "incidents none open" in lines
 
 
 def test_newest_backup_is_shown() -> None:
     made = {"made_at": "2026-11-21T03:23:00+00:00", "target": "s3://b/[x].zip", "bytes": 4_234_567}
     assert "backup    14 h ago · 4.2 MB · s3://b/[x].zip" in shown(report(backup=made))
+
+
+def test_planned_commands_are_shown_until_a_rate_is_known() -> None:
+    """A size of the moment is said in megabytes, and is no matter of a month."""
+    size = METER | {
+        "meter": "database_bytes",
+        "projected_month": 11_754_855,
+        "free_limit": 500_000_000,
+        "share": 0.0235,
+    }
+    assert shown(report(budget=[size]))[-3:-1] == [
+        "budget    redis commands 137,283 of 500,000 a month planned (27%)",
+        "          database bytes 11.8 MB of 500 MB free (2%)",
+    ]
 
 
 def test_traders_that_fail_are_listed() -> None:
