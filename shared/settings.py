@@ -443,8 +443,9 @@ def load_settings(
     try:
         return kind(_env_file=tuple(env_files), **(values or {}))
     except ValidationError as error:
+        # Not "NAME: text": of a TOKEN the log would take the text for the secret, and hide it.
         problems = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()
+            f"{'.'.join(str(p) for p in e['loc']).upper()} ({e['msg']})" for e in error.errors()
         )
         raise ConfigError(
             f"expected valid settings, was {problems}",

@@ -49,7 +49,7 @@ def test_start_without_a_needed_setting_is_refused_by_its_name(
     tmp_path: Path, missing: str
 ) -> None:
     values = {name: value for name, value in NEEDED.items() if name != missing}
-    with pytest.raises(ConfigError, match=f"was {missing}: Field required"):
+    with pytest.raises(ConfigError, match=rf"was {missing} \(Field required\)"):
         load_settings(FunctionsSettings, [env_file(tmp_path, values)])
 
 
