@@ -141,7 +141,7 @@ async def test_saved_cadence_is_stored_without_blanks_that_do_not_matter() -> No
         ("every 1 closes", "expected 2 to 1,000 closes, was 1"),
         ("every 99999999999 closes", "expected 2 to 1,000 closes, was 99999999999"),
         ("61 * * * *", 'expected a minute from 0 to 59, was "61"'),
-        ("* * * * mon", "expected a weekday as *, n, n-m, */step, n-m/step or a list of these"),
+        ("* * * * moon", "expected a weekday as *, n, n-m, */step, n-m/step or a list of these"),
         ("0 0 30 2 *", "expected a date that comes, was day 30 of month 2"),
         ("0 8 * * *", "expected due closes at most 500 bars apart with trigger enter, was 1440"),
     ],
