@@ -144,8 +144,9 @@ def test_signals_after_a_pause_equal_those_of_ticks_never_paused() -> None:
         for call in (CRON_CALL, "call ops.run_now('tick')"):
             query(stack, call)
         unanswered = (
-            "select 1 from ops.ticks left join net._http_response as reply on reply.id = request_id"
-            " where request_id is not null and reply.id is null"
+            "select 1 from ops.schedule_runs as tick"
+            " left join net._http_response as reply on reply.id = tick.request_id"
+            " where tick.request_id is not null and reply.id is null"
         )
         stack.wait_for(lambda: query(stack, unanswered) == [], "the answers to all ticks")
         assert signals(stack) == undisturbed

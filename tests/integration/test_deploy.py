@@ -365,7 +365,7 @@ def test_another_static_host_gets_a_folder(operator: Operator) -> None:
             {"FUNCTION_SECRET": "a-secret-with-a#-in-the-middle"},
             "FUNCTION_SECRET without quotes, #",
         ),
-        ({"FLY_APP": "Not A Name"}, "FLY_APP: String should match pattern"),
+        ({"FLY_APP": "Not A Name"}, "FLY_APP (String should match pattern"),
         ({"UNIVERSE_SIZ": "300"}, "did you mean UNIVERSE_SIZE?"),
         ({"VERCEL_ORG_ID": "team_x"}, "VERCEL_ORG_ID and VERCEL_PROJECT_ID together"),
         ({"FLY_APP": "", "DASHBOARD_URL": ""}, "expected FLY_APP, DASHBOARD_URL, were not set"),
