@@ -268,7 +268,8 @@ def test_follower_loses_and_doubles_nothing_across_a_restart(
             wanted = len(stored) + 20
             cloud.kill("postgres")
             deadline_s = time.monotonic() + TIMEOUT_S
-            while len(stored) < wanted:
+            # Seen again, too: else both restarts might fall into one pause of the follower.
+            while len(stored) < wanted or not found[stored[wanted - 1]]:
                 assert time.monotonic() < deadline_s, "expected lines after the restart"
                 stop.wait(0.05)
         stop.set()
