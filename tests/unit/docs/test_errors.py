@@ -18,9 +18,11 @@ GROUPS = {"ClosebellError", "FeedError", "StoreError", "RunError"}
 
 
 def tree(kind: type[ClosebellError] = ClosebellError) -> Iterator[type[ClosebellError]]:
+    """Yield the tree; a stand-in's own answers, loaded by other tests, are no part of it."""
     yield kind
     for below in kind.__subclasses__():
-        yield from tree(below)
+        if below.__module__ == shared.errors.__name__:
+            yield from tree(below)
 
 
 def sql_codes() -> dict[str, list[str]]:
