@@ -6,6 +6,7 @@ schema `ops`; no command carries logic of its own in SQL.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -15,6 +16,10 @@ from psycopg.rows import dict_row
 
 from cli.settings import require
 from shared.errors import ConfigError, InvalidRequest, StoreUnavailable
+
+# A command that is ended in the middle of a query says so itself. That its transaction cannot be
+# rolled back any more is no news: it ends with the connection.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
