@@ -96,6 +96,7 @@ class BackupWriter:
         entry.external_attr = 0o600 << 16
         with self._archive.open(entry, "w", force_zip64=True) as file:
             hashing = _Hashing(file)
+            # It has what a zip file writes to, and is no IO by type.
             yield hashing  # type: ignore[misc]
         self._sums.append(f"{hashing.hexdigest}  {name}\n")
 

@@ -109,6 +109,7 @@ def _load_history(connection: psycopg.Connection[tuple[object, ...]]) -> dict[st
     rows = connection.execute(
         "select version, coalesce(statements, '{}') from supabase_migrations.schema_migrations"
     )
+    # psycopg types a row as objects; the columns are text and text[].
     return {str(version): list(statements) for version, statements in rows.fetchall()}  # type: ignore[call-overload]
 
 

@@ -84,6 +84,7 @@ def test_what_is_counted_is_what_the_stores_counted(cloud: Stack) -> None:
         step = {"minutes": 1, "forming_pushes": 1}
         httpx.post(f"{venue}/control/step", json=step, timeout=30).raise_for_status()
         cloud.wait_for(
+            # Asked within this turn of the loop only.
             lambda: START_MS + close * MINUTE_MS in finished_ms(cloud),  # noqa: B023
             f"the run of close {close}",
         )

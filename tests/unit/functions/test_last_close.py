@@ -40,6 +40,7 @@ class Market:
 
     def __init__(self, columns: NDArray[np.float64]) -> None:
         self.columns = columns
+        # The few commands that the store sends.
         self.store = FrameStore(MemoryRedis(), CommandMeter(time.monotonic()))  # type: ignore[arg-type]
         self.windows = WindowCache(self.store)
         self.revisions = Revisions()

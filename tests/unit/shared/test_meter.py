@@ -50,6 +50,7 @@ class Body(httpx.AsyncByteStream):
     def __init__(self, content: bytes) -> None:
         self._content = content
 
+    # An asynchronous generator, as httpx wants it; its type would say less.
     async def __aiter__(self):  # type: ignore[no-untyped-def]
         yield self._content[:10]
         yield self._content[10:]
