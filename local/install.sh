@@ -3,7 +3,7 @@
 #
 #   local/install.sh run      Debian packages, .venv, npm packages, the built dashboard
 #   local/install.sh test     the same, and a browser and SQL test tools
-#   local/install.sh check    .venv and npm packages only
+#   local/install.sh check    a C compiler, .venv and npm packages only
 #
 # Global changes: Debian packages, nothing else, and no service of theirs is left running.
 # Output of the tools goes to .local/logs/install.log.
@@ -69,6 +69,7 @@ step() { # step TITLE COMMAND...: run it with progress; on failure say why in on
 
 find_missing_packages() {
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+  command -v cc >/dev/null || echo gcc
   [ "$purpose" != check ] || return 0
   [ -x "$postgres_programs/initdb" ] || echo "postgresql-$postgres_version"
   [ -e "$postgres_extensions/pg_cron.control" ] || echo "postgresql-$postgres_version-cron"
@@ -189,6 +190,12 @@ python_hash=$(hash_of uv.lock pyproject.toml local/install.sh)
 if ! is_done .venv/.closebell "$python_hash" || ! .venv/bin/python -c '' 2>/dev/null; then
   step 'Python packages (.venv)' sync_python
   printf '%s' "$python_hash" >.venv/.closebell
+fi
+
+library_hash=$(hash_of shared/rules/compiled.c shared/rules/compile.sh)
+if ! is_done .venv/.closebell-compiled "$library_hash" || [ ! -e shared/rules/libcompiled.so ]; then
+  step 'rule engine (shared/rules/compiled.c)' shared/rules/compile.sh
+  printf '%s' "$library_hash" >.venv/.closebell-compiled
 fi
 
 for folder in local dashboard; do

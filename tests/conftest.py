@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ settings.register_profile(
     "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("same")
+
+# Whoever starts the tests in the background makes them deaf to Ctrl-C, and so every program they
+# start; those that must end on it would not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # 30 instruments of 40: the chain is the same as with 500, two cores have time for a browser.
 SMALL_MARKET = {"VENUE_SYMBOLS": "40", "UNIVERSE_SIZE": "30", "VENUE_HISTORY_DAYS": "30"}

@@ -19,6 +19,7 @@ from shared.rules.kernels import (
     Floats,
     Kernel,
     Linear,
+    Recursion,
     Rolling,
     Sequential,
     Smoothed,
@@ -104,5 +105,6 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
                 | Linear(bars=bars)
                 | Rolling(bars=bars)
                 | Sequential(bars=bars)
+                | Recursion(bars=bars)
             ):
                 return bars(*periods)

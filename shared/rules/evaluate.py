@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.market.interval import Interval
 from shared.market.window import Window
-from shared.rules import weights
+from shared.rules import compiled, weights
 from shared.rules.filling import fill_base, fill_derived, fill_held
 from shared.rules.kernels import Floats
 from shared.rules.market import View, views_at
@@ -25,9 +24,6 @@ from shared.rules.program import Helds, Plan
 from shared.rules.running import Longer
 from shared.rules.symbols import Symbols, symbols_of
 from shared.rules.verdicts import Bits, Verdicts
-
-# Comparisons are made so many at a time, so that both sides stay in the processor's cache.
-_COMPARISONS_AT_ONCE = 128
 
 
 def evaluate(
@@ -97,25 +93,8 @@ def _fill_held(
 
 def bits_of(plan: Plan, values: Floats) -> Bits:
     """Return, packed along the symbols, where each condition is true [0] and is false [1]."""
-    bits = np.zeros((2, plan.conditions_count, values.shape[1] // 64), dtype=np.uint64)
-    known = _packed(~np.isnan(values))
-    first = 0
-    for compare, (left, right) in ((np.less, plan.less), (np.equal, plan.equal)):
-        for start in range(0, len(left), _COMPARISONS_AT_ONCE):
-            a = left[start : start + _COMPARISONS_AT_ONCE]
-            b = right[start : start + _COMPARISONS_AT_ONCE]
-            place = slice(first + start, first + start + len(a))
-            bits[0, place] = _packed(compare(values[a], values[b]))
-            bits[1, place] = known[a] & known[b] & ~bits[0, place]
-        first += len(left)
+    bits = np.empty((2, plan.conditions_count, values.shape[1] // 64), dtype=np.uint64)
+    compiled.compare(values, plan.less, plan.equal, bits)
     for group in plan.conjunctions:
-        true = bits[group.negated, group.operands]
-        false = bits[1 - group.negated, group.operands]
-        bits[0, group.conditions] = np.bitwise_and.reduce(true, axis=1)
-        bits[1, group.conditions] = np.bitwise_or.reduce(false, axis=1)
+        compiled.conjoin(group.conditions, group.operands, group.negated, bits)
     return bits
-
-
-def _packed(where: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Return bool[k, 64·m] as uint64[k, m]."""
-    return np.packbits(where, axis=1).view(np.uint64)

@@ -15,6 +15,7 @@ from shared.rules.kernels import (
     Elementwise,
     Expansion,
     Floats,
+    Recursion,
     Rolling,
     Sequential,
     Weighted,
@@ -151,7 +152,7 @@ class SymbolHistory:
         if isinstance(kernel, CrossSection) and not self._is_member(symbol):
             return OUTSIDE
         # A sum of what is known is known; what these may lack besides is a value to divide by.
-        divides = isinstance(kernel, Rolling | Sequential | CrossSection)
+        divides = isinstance(kernel, Rolling | Sequential | Recursion | CrossSection)
         values = (self._at(source, ago, table, symbol) for source in call.sources)
         if divides and all(abs(value) < _ORDINARY for value in values):
             return DIVISION_BY_ZERO

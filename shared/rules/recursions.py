@@ -1,13 +1,11 @@
 """Recursions from bar to bar, for all symbols at once: what sequential kernels are built from.
 
 Each symbol has its own beginnings: its first known bar, and the first one after every unknown bar.
-Pure array code; one Python loop over the bars, on rows that stay in the processor's cache. Not
-here: exponential averages seeded with a simple one (kernels.smooth), what is computed (entries).
+Pure array code; one Python loop over the bars, on rows that stay in the processor's cache: for what
+is seldom read. What is read often is compiled. Not here: what is computed (entries).
 """
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +13,6 @@ from numpy.typing import NDArray
 from shared.rules.kernels import Floats
 
 Ages = NDArray[np.int16]
-Indices = NDArray[np.intp]
 
 
 def ages(*sources: Floats) -> Ages:
@@ -48,20 +45,6 @@ def always_known(since: Ages) -> bool:
     return bool((since[-1] == len(since) - 1).all())
 
 
-def begin_together(since: Ages) -> bool:
-    """Return whether all symbols are known from one and the same bar to the last."""
-    return since.shape[1] == 1 and int((since >= 0).sum()) == int(since[-1, 0]) + 1
-
-
-def usual_and_others(since: Ages) -> tuple[Indices, Indices]:
-    """Return the symbols whose bars are known since one and the same bar, and the others.
-
-    The former are those with the longest history: in a market nearly all.
-    """
-    usual = (since == since[:, [int(since[-1].argmax())]]).all(axis=0)
-    return np.flatnonzero(usual), np.flatnonzero(~usual)
-
-
 def keep_sums(values: Floats, kept: Floats) -> Floats:
     """Return, in place, sum_t = value_t + kept_t · sum_{t-1}.
 
@@ -74,16 +57,6 @@ def keep_sums(values: Floats, kept: Floats) -> Floats:
         np.multiply(before, share, out=carried)
         np.add(now, carried, out=now)
         before = now
-    return values
-
-
-def running_sums(values: Floats) -> Floats:
-    """Return, in place, the sum of all values so far; they are finite. Shape: float64[w, s].
-
-    Row by row: ten times faster than numpy's own along the first axis.
-    """
-    for before, now in pairwise(values):
-        np.add(before, now, out=now)
     return values
 
 

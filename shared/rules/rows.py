@@ -13,6 +13,7 @@ from shared.rules.kernels import (
     Elementwise,
     Expansion,
     Linear,
+    Recursion,
     Sequential,
     Smoothed,
     Weighted,
@@ -116,7 +117,7 @@ class Rows:
             case CrossSection():
                 source = self.value(call.sources[0], ago, table)
                 return self.row(Across(call.name, self.tables.universe, source), table)
-            case Sequential():
+            case Sequential() | Recursion():
                 return self._read(call, ago, table)
             case Weighted() | Smoothed() | Linear():
                 place = self.series.add(call.sources[0], table)

@@ -13,14 +13,15 @@ import numpy as np
 
 from shared.rules import shifts, weights
 from shared.rules.bars import Bars, Indices, known_runs
+from shared.rules.compiled import exponential
 from shared.rules.kernels import (
     CrossSection,
     Floats,
+    Recursion,
     Rolling,
     Sequential,
     Smoothed,
     Weighted,
-    smooth,
 )
 from shared.rules.operations import apply, known_only
 from shared.rules.registry import ALL_FUNCTIONS, SERIES
@@ -62,7 +63,8 @@ def run_steps(
     """
     made: list[Floats] = []
     for step in steps:
-        made.append(_run(step, [made[place] for place in step.inputs], bars, symbols, longer))
+        inputs = [made[place] for place in step.inputs]
+        made += run_batch([step], [inputs], None, bars, symbols, longer)
     return made
 
 
@@ -71,7 +73,7 @@ def run_some(steps: Sequence[Step], places: Iterable[int], bars: Bars) -> dict[i
     made: dict[int, Floats] = {}
     for place in places:
         step = steps[place]
-        made[place] = _run(step, [made[used] for used in step.inputs], bars, None, {})
+        [made[place]] = run_batch([step], [[made[used] for used in step.inputs]], None, bars)
     return made
 
 
@@ -107,35 +109,33 @@ def run_batch(
     symbols: Symbols | None = None,
     longer: Mapping[int, Longer] = MappingProxyType({}),
 ) -> list[Floats]:
-    """Return the series of the steps of one batch, from those that each of them needs."""
-    found = _run_together(steps, inputs, last)
-    return [_run(steps[0], inputs[0], bars, symbols, longer)] if found is None else found
+    """Return the series of the steps of one batch, from those that each of them needs.
 
-
-def _run_together(
-    steps: Sequence[Step], inputs: Sequence[list[Floats]], last: int | None
-) -> list[Floats] | None:
-    """Return what steps of one function give in one pass; None if they are one, made alone."""
+    `last`: how many of their last bars are wanted of recursions; None for all.
+    """
     function = ALL_FUNCTIONS.get(steps[0].operation)
-    periods = [step.numbers for step in steps]
     match function.kernel if function else None:
-        case Sequential(many=many) if many is not None:
-            length = len(inputs[0][0])
-            found = many(inputs, periods, length if last is None else min(last, length))
-            return [known_only(series) for series in found]
-        case Smoothed() if len(steps) > 1:
-            source = inputs[0][0]
-            lengths = [int(numbers[0]) for numbers in periods]
-            kernels = [ALL_FUNCTIONS[step.operation].kernel for step in steps]
-            alphas = [
-                kernel.alpha(n)
-                for kernel, n in zip(kernels, lengths, strict=True)
-                if isinstance(kernel, Smoothed)
-            ]
-            every = smooth(source, alphas, lengths, range(len(source))[::-1])
-            return [known_only(every[:, place]) for place in range(len(steps))]
-    assert len(steps) == 1
-    return None
+        case Recursion(compute=compute):
+            found = compute(inputs, [step.numbers for step in steps], _wanted(inputs, last))
+        case Smoothed():
+            lengths = [int(step.numbers[0]) for step in steps]
+            alphas = [_alpha(step.operation, n) for step, n in zip(steps, lengths, strict=True)]
+            found = exponential(inputs[0][0], alphas, lengths, _wanted(inputs, last))
+        case _:
+            assert len(steps) == 1
+            return [_run(steps[0], inputs[0], bars, symbols, longer)]
+    return list(known_only(found))
+
+
+def _wanted(inputs: Sequence[list[Floats]], last: int | None) -> int:
+    length = len(inputs[0][0])
+    return length if last is None else min(last, length)
+
+
+def _alpha(operation: str, n: int) -> float:
+    kernel = ALL_FUNCTIONS[operation].kernel
+    assert isinstance(kernel, Smoothed)
+    return kernel.alpha(n)
 
 
 def _run(
@@ -175,10 +175,6 @@ def _run(
             values = symbols.across(inputs[0], step.operation, int(step.numbers[0]))
         case Sequential(compute=compute):
             values = compute(*inputs, *step.numbers)
-        case Smoothed(alpha=alpha):
-            n = int(step.numbers[0])
-            every = range(len(inputs[0]))[::-1]
-            values = smooth(inputs[0], [alpha(n)], [n], every)[:, 0]
         case Weighted() as kernel:
             values = _weighted(kernel, inputs[0], step.numbers)
         case Rolling() as kernel:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
-from shared.rules.kernels import Sequential, Smoothed
+from shared.rules.kernels import Recursion, Smoothed
 from shared.rules.registry import ALL_FUNCTIONS
 from shared.rules.series import Step
 
@@ -81,8 +81,8 @@ def _units(steps: Sequence[Step]) -> list[tuple[int, ...]]:
         match function.kernel if function else None:
             case Smoothed():
                 groups["smoothed", step.inputs].append(place)
-            case Sequential(many=many) if many is not None:
-                groups[step.operation, level[place]].append(place)
+            case Recursion(shared=shared):
+                groups[step.operation, level[place], step.inputs[:shared]].append(place)
             case _:
                 groups[place,].append(place)
     return [

@@ -34,13 +34,16 @@ def can_slide(table: Table) -> bool:
     be made of them.
     """
     reaches = _reaches(table.steps)
+    anew = [step for number, step in enumerate(table.steps) if number not in reaches]
     if not all(
         reaches.get(place, 0) <= W_BARS and _can_be_cut(table.steps, place)
-        for number, step in enumerate(table.steps)
-        if number not in reaches
+        for step in anew
         for place in step.inputs
         if place in reaches
     ):
+        return False
+    # Known, maybe, where one of the two is not yet.
+    if any(step.operation in ("and", "or") for step in anew):
         return False
     made_of = {averages.series for averages in table.averages}
     made_of |= {place for group in table.rollings for place in group.series}
@@ -85,9 +88,7 @@ def _can_be_cut(steps: Sequence[Step], place: int) -> bool:
     reads_conditions = function is not None and any(
         parameter.kind is Kind.CONDITION for parameter in function.parameters
     )
-    # The clock differs from window to window beside each other: one column would tell the time of
-    # all of them.
-    if step.operation in ("and", "or", "clock") or reads_conditions:
+    if step.operation in ("and", "or") or reads_conditions:
         return False
     return all(_can_be_cut(steps, used) for used in step.inputs)
 
@@ -166,7 +167,7 @@ class Sliding:
         Shape: ends int64[c], rising, at least W - 1; values float64[rows, c, p].
         """
         values[self._table.constant_rows] = self._table.constants[:, None, None]
-        self._windowed.fill(ends, self.odd(ends), values)
+        self._windowed.fill(ends, values)
         for read in self._table.reads:
             if read.series not in self._series:
                 continue

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from shared.rules import weights
 from shared.rules.bars import bars_of, known_runs
-from shared.rules.kernels import Floats, smooth
+from shared.rules.compiled import exponential
+from shared.rules.kernels import Floats
 from shared.rules.operations import known_only
 from shared.rules.program import Averages
 from shared.rules.running import run_steps
@@ -58,9 +59,9 @@ def _short_histories(
     ends = W_BARS - 1 - np.array(plan.endings)
     smoothed = np.flatnonzero(plan.which >= 0)
     if len(smoothed):
-        made = smooth(part, plan.alphas, plan.lengths, plan.endings)
+        made = exponential(part, plan.alphas, plan.lengths, max(plan.endings) + 1)
         ending = plan.ending[smoothed]
-        found = made[ending, plan.which[smoothed]]
+        found = made[plan.which[smoothed], -1 - np.array(plan.endings)[ending]]
         _put(out, smoothed, columns, short[ending], found)
     for expanded in plan.expanded:
         series = run_steps(expanded.steps, bars_of(part))[expanded.last]

@@ -16,7 +16,7 @@ Movements (gains, true ranges) are never negative, and their averages are compar
 they work on values. Such a sum keeps its digits when it has faded to next to nothing, after hours
 without a trade, where a difference of large numbers would leave only noise.
 
-Not here: histories shorter than the window (kernels.smooth), who needs which row (plan).
+Not here: histories shorter than the window (compiled.exponential), who needs which row (plan).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Series that begin anew in every window: at many closes, their windows side by side.
+"""Series that begin anew in every window: at many closes, window by window.
 
 An average that remembers its whole window, a stop that turns with the trend: where the window
-starts, they do. What they are made from slides (sliding); so the windows of some closes are laid
-beside each other, as if they were more symbols, and run through the code of a single close. A loop
-over bars costs little more for eight windows than for one. Not here: which tables can (sliding).
+starts, they do. What they are made from slides (sliding), so that a window of it is a view; they
+themselves are carried out for each close. Not here: which tables can (sliding).
 """
 
 from __future__ import annotations
@@ -11,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.rules.bars import Indices, bars_of
-from shared.rules.kernels import Floats
+from shared.rules.kernels import Floats, Recursion
 from shared.rules.program import Table
+from shared.rules.registry import ALL_FUNCTIONS
 from shared.rules.running import run_batch
+from shared.rules.series import Step
 from shared.rules.tree import W_BARS
 
-# Columns that are run through together: as many as stay in the processor's cache.
-_COLUMNS_AT_ONCE = 4096
+# Steps that begin anew are made of others, never of the bars themselves.
+_NO_BARS = bars_of(np.empty((0, 0)))
 
 
 class Windowed:
@@ -39,45 +39,44 @@ class Windowed:
         self._batches = [batch for batch in table.batches if batch.places[0] not in reaches]
         self._reads = [read for read in table.reads if read.series not in reaches]
 
-    def fill(self, ends: Indices, odd: NDArray[np.bool_], values: Floats) -> None:
-        """Fill the rows at some closes; `odd`: where there will be others, bool[c, n].
+    def fill(self, ends: Indices, values: Floats) -> None:
+        """Fill the rows at some closes. Shape: ends int64[c], at least W - 1; values [rows, c, p].
 
-        Shape: ends int64[c], at least W - 1; values float64[rows, c, p].
+        Where a window has a gap the values are none of it.
         """
-        at_once = max(1, _COLUMNS_AT_ONCE // values.shape[2])
-        for start in range(0, len(ends) if self._reads else 0, at_once):
-            some = slice(start, start + at_once)
-            self._fill(ends[some], odd[some], values[:, some])
+        for place, end in enumerate(ends.tolist() if self._reads else ()):
+            made = self._made(end)
+            for read in self._reads:
+                series = made[read.series]
+                there = read.bars_ago < len(series)
+                values[read.rows[there], place] = series[-1 - read.bars_ago[there]]
+                values[read.rows[~there], place] = np.nan
 
-    def _fill(self, ends: Indices, odd: NDArray[np.bool_], values: Floats) -> None:
+    def _made(self, end: int) -> Mapping[int, Floats]:
+        """Return the series of the window that ends at a bar: its last bars, known or read."""
         steps = self._table.steps
         made: dict[int, Floats] = {}
-        bars = bars_of(np.empty((W_BARS, len(ends) * values.shape[2])))
         for batch in self._batches:
             several = [steps[place] for place in batch.places]
-            for place in {place for step in several for place in step.inputs} - made.keys():
-                made[place] = self._beside(place, ends, odd)
-            inputs = [[made[place] for place in step.inputs] for step in several]
-            found = run_batch(several, inputs, batch.last, bars)
+            bars = min(self._known_bars(step, made) for step in several)
+            inputs = [
+                [self._last(used, bars, end, made) for used in step.inputs] for step in several
+            ]
+            found = run_batch(several, inputs, batch.last, _NO_BARS)
             made.update(zip(batch.places, found, strict=True))
-            for place in batch.drops:
-                if place not in self._kept_places():
-                    made.pop(place, None)
-        for read in self._reads:
-            for row, ago in zip(read.rows.tolist(), read.bars_ago.tolist(), strict=True):
-                values[row] = made[read.series][-1 - ago].reshape(len(ends), -1)
+        return made
 
-    def _kept_places(self) -> set[int]:
-        return {read.series for read in self._reads}
+    def _known_bars(self, step: Step, made: Mapping[int, Floats]) -> int:
+        """Return how many bars of the window can be known of what the step begins with."""
+        begins = step.inputs
+        function = ALL_FUNCTIONS.get(step.operation)
+        if function is not None and isinstance(function.kernel, Recursion):
+            begins = step.inputs[: function.kernel.shared]
+        known = [W_BARS - self._reaches[used] + 1 for used in begins if used not in made]
+        return min([*known, *(len(made[used]) for used in step.inputs if used in made)])
 
-    def _beside(self, place: int, ends: Indices, odd: NDArray[np.bool_]) -> Floats:
-        """Return a sliding series in the windows of some closes, float64[W, c · p]."""
-        series = self._free[place]
-        windows = np.empty((W_BARS, len(ends), series.shape[1]))
-        for number, end in enumerate(ends.tolist()):
-            windows[:, number] = series[end - W_BARS + 1 : end + 1]
-        # Known throughout, so that they cost no care.
-        close, symbol = np.nonzero(odd)
-        windows[:, close, symbol] = 1.0
-        windows[: self._reaches[place] - 1] = np.nan
-        return windows.reshape(W_BARS, -1)
+    def _last(self, place: int, bars: int, end: int, made: Mapping[int, Floats]) -> Floats:
+        """Return the last bars of a series in the window."""
+        if place in made:
+            return made[place][-bars:]
+        return self._free[place][end + 1 - bars : end + 1]

@@ -28,6 +28,10 @@ def machine(tmp_path: Path) -> Path:
     (tmp_path / "uv.lock").touch()
     (tmp_path / "pyproject.toml").touch()
     shutil.copy(PROJECT / "local" / "install.sh", tmp_path / "local")
+    rules = tmp_path / "shared" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "compiled.c").touch()
+    shutil.copy(PROJECT / "shared" / "rules" / "compile.sh", rules)
     for tool in TOOLS.split():
         found = shutil.which(tool)
         assert found is not None, tool
@@ -67,7 +71,7 @@ def install(machine: Path, purpose: str = "run") -> subprocess.CompletedProcess[
     )
 
 
-PACKAGES = "postgresql-15 postgresql-15-cron redis-server"
+PACKAGES = "gcc postgresql-15 postgresql-15-cron redis-server"
 
 
 def last_words(done: subprocess.CompletedProcess[str]) -> str:
@@ -126,6 +130,8 @@ def test_install_where_it_may_not_write_says_so(machine: Path) -> None:
 def test_install_twice_skips_what_is_done(machine: Path) -> None:
     for name, text in {
         "redis-server": "exit 0",
+        "cc": "touch libcompiled.so.new",
+        "mv": 'exec /bin/mv "$@"',
         # Makes an environment whose programs are these fakes.
         "python3": 'if [ "$2" = venv ]; then mkdir -p .venv/bin; '
         "cp bin/python3 bin/uv bin/npm .venv/bin/; cp bin/python3 .venv/bin/python; fi; exit 0",
@@ -146,6 +152,7 @@ def test_install_twice_skips_what_is_done(machine: Path) -> None:
         "Python packages",
         "npm packages (local)",
         "npm packages (dashboard)",
+        "rule engine",
         "✓ dashboard",
     ):
         assert title in first.stdout
@@ -153,3 +160,5 @@ def test_install_twice_skips_what_is_done(machine: Path) -> None:
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     (machine / "uv.lock").write_text("changed")
     assert "Python packages" in install(machine).stdout
+    (machine / "shared" / "rules" / "compiled.c").write_text("changed")
+    assert "rule engine" in install(machine).stdout

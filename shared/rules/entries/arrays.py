@@ -8,7 +8,6 @@ from __future__ import annotations
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.rules.kernels import Floats
 
@@ -33,13 +32,6 @@ def sliding(values: Floats, n: int, operation: np.ufunc) -> Floats:
             return result
         span = operation(span[:-width], span[width:])
         width *= 2
-
-
-def values_at(source: Floats, places: NDArray[np.int64]) -> Floats:
-    """Return, for each bar, the value at another bar. Shape: places int64[w, s] or int64[w, 1]."""
-    if places.shape[1] == 1:
-        return source[places[:, 0]]
-    return np.take_along_axis(source, places, axis=0)
 
 
 def latest(bars: int) -> Floats:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from shared.rules.entries.arrays import latest, sliding, through_ema, values_at
+from shared.rules import compiled
+from shared.rules.entries.arrays import latest, through_ema
 from shared.rules.entries.words import (
     AS_SOURCE,
     TA_LIB,
     VOLUME,
     WILDER,
     bars,
+    earlier,
     numbers,
     part,
     same,
@@ -20,15 +23,15 @@ from shared.rules.entries.words import (
 )
 from shared.rules.entry import Function, Kind
 from shared.rules.kernels import (
+    Elementwise,
     Expansion,
     Floats,
     Linear,
+    Recursion,
     Rolling,
-    Sequential,
     Smoothed,
     Weighted,
 )
-from shared.rules.recursions import ages, keep_sums, only_from
 from shared.rules.tree import Arithmetic, Call, Node, Number, Series
 
 # Kaufman's fastest and slowest average, in bars, as TA-Lib has them.
@@ -93,30 +96,21 @@ def tema_bars(n: int) -> int:
     return 3 * n - 2
 
 
-def kama(source: Floats, n: int) -> Floats:
-    """Return Kaufman's average; it starts from the n-th known value.
+def straightness(path: Floats, now: Floats, before: Floats) -> Floats:
+    """Return how far the price came in n bars, as a part of the way it went: 0 to 1.
 
-    As a deviation from the first known value, so that a flat price is exactly its own average.
+    A market that stood still has gone straight, as TA-Lib has it.
     """
-    if n == 1:
-        return source.copy()  # TA-Lib's meaning of it
-    if len(source) <= n:
-        return np.full_like(source, np.nan)
-    since = ages(source)
-    path = sliding(np.abs(source[1:] - source[:-1]), n, np.add)
-    net = np.abs(source[n:] - source[:-n])
-    # A market that stood still has gone straight, as TA-Lib has it.
-    straightness = np.where(path == 0.0, 1.0, np.minimum(net / path, 1.0))
-    fast, slow = ema_alpha(_KAMA_FAST), ema_alpha(_KAMA_SLOW)
-    share = np.ones_like(source)
-    share[n:] = (straightness * (fast - slow) + slow) ** 2
-    np.copyto(share, 1.0, where=since < n)
-    first = values_at(source, np.arange(len(source))[:, None] - np.maximum(since, 0))
-    moved = source - first
-    np.copyto(moved, 0.0, where=since < n - 1)
-    result = keep_sums(share * moved, 1.0 - share)
-    result += first
-    return only_from(result, since, n)
+    return np.where(path == 0.0, 1.0, np.minimum(np.abs(now - before) / path, 1.0))
+
+
+def kama(
+    sources: Sequence[tuple[Floats, Floats]], periods: Sequence[tuple[int]], last: int
+) -> Floats:
+    """Return Kaufman's average of several n; it starts from the n-th known value."""
+    straights, lengths = [straight for _, straight in sources], [n for (n,) in periods]
+    alphas = ema_alpha(_KAMA_FAST), ema_alpha(_KAMA_SLOW)
+    return compiled.kaufman(sources[0][0], straights, lengths, alphas, last)
 
 
 def kama_bars(n: int) -> int:
@@ -130,24 +124,14 @@ def moved_by_volume(source: Floats, volume: Floats, n: int) -> Floats:
     return moved
 
 
-def vwap_today(source: Floats, volume: Floats, day: Floats) -> Floats:
+def vwap_today(
+    sources: Sequence[tuple[Floats, Floats, Floats]], periods: Sequence[tuple[()]], last: int
+) -> Floats:
     """Return the average weighted by volume since each bar's day began.
 
     As a deviation from the day's first value, so that a flat price is exactly its own average.
     """
-    since = ages(source, volume)
-    begins = since == 0
-    begins[1:] |= day[1:, :1] != day[:-1, :1]
-    places = np.arange(len(source))[:, None]
-    first = values_at(source, np.maximum.accumulate(np.where(begins, places, 0), axis=0))
-    kept = np.where(begins, 0.0, 1.0)
-    moved, traded = (source - first) * volume, volume.copy()
-    for values in (moved, traded):
-        np.copyto(values, 0.0, where=since < 0)
-        keep_sums(values, kept)
-    moved /= traded
-    moved += first
-    return only_from(moved, since, 0)
+    return compiled.daily(*sources[0], last)
 
 
 def highest(source: Floats, n: int) -> Floats:
@@ -179,6 +163,19 @@ def _expand_tema(source: Node, n: int) -> Node:
 def _expand_vwma(source: Node, n: int) -> Node:
     moved = Call("_moved_by_volume", (source, VOLUME, n))
     return Arithmetic("+", source, Arithmetic("/", moved, Call("sma", (VOLUME, n))))
+
+
+def _expand_kama(source: Node, n: int) -> Node:
+    if n == 1:
+        return source  # TA-Lib's meaning of it
+    step = Call("abs", (Arithmetic("-", source, earlier(source)),))
+    # The path first: where it is unknown, so is the newest bar that is to blame.
+    straight = Call("_straightness", (Call("_sum", (step, n)), source, earlier(source, n)))
+    return Call("_kama", (source, straight, n))
+
+
+def _known_by_then(n: int) -> int:
+    return 1  # straightness is known later than the first n bars
 
 
 def _expand_vwap(source: Node, n: int) -> Node:
@@ -287,7 +284,7 @@ ENTRIES = (
         definition="Kaufman's average: quick (2 bars) if the last n went straight, else slow (30)",
         source=f"{TA_LIB} KAMA",
         example="crosses_above(close, kama(10))",
-        kernel=Sequential(kama, kama_bars),
+        kernel=Expansion(_expand_kama, kama_bars),
     ),
     Function(
         name="vwma",
@@ -347,8 +344,20 @@ PARTS = (
         "mean of (x - x now) · volume",
     ),
     part(
+        "_straightness",
+        Elementwise(straightness),
+        numbers("path", "now", "before"),
+        "how much of its way the price came",
+    ),
+    part(
+        "_kama",
+        Recursion(kama, _known_by_then, shared=1),
+        (*numbers("x", "straight"), bars()),
+        "see kama",
+    ),
+    part(
         "_vwap_today",
-        Sequential(vwap_today, _one),
+        Recursion(vwap_today, _one, shared=3),
         numbers("x", "volume", "day"),
         "average weighted by volume since 00:00 UTC",
     ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from shared.rules import compiled
 from shared.rules.entries.words import (
     bars,
     condition,
@@ -15,7 +18,7 @@ from shared.rules.entries.words import (
     two,
 )
 from shared.rules.entry import Function, Kind, Parameter
-from shared.rules.kernels import Expansion, Floats, Rolling, Sequential
+from shared.rules.kernels import Expansion, Floats, Recursion, Rolling
 from shared.rules.tree import AllOf, AnyOf, Arithmetic, Call, Comparison, Node, Number
 
 # Up to so many bars, looking back is written out bar by bar: a few more rows of values at one bar
@@ -39,18 +42,9 @@ def count_true(truth: Floats, n: int) -> Floats:
     return result
 
 
-def bars_since(truth: Floats) -> Floats:
+def bars_since(sources: Sequence[tuple[Floats]], periods: Sequence[tuple[()]], last: int) -> Floats:
     """Return how many bars ago it was last true, NaN if never or if an unknown is met first."""
-    # 0 where it is true, infinite where it is false; of that and one bar more than before, the
-    # smaller counts. One more than unknown, or than never, stays so until it is true again.
-    with np.errstate(divide="ignore"):
-        result = 1.0 / truth - 1.0
-    more = truth * 0.0 + 1.0
-    for before, step, now in zip(result[:-1], more[1:], result[1:], strict=True):
-        np.add(before, step, out=step)
-        np.fmin(step, now, out=now)
-    result[np.isinf(result)] = np.nan
-    return result
+    return compiled.since(*sources[0], last)
 
 
 def _expand_crosses_above(a: Node, b: Node) -> Node:
@@ -209,7 +203,7 @@ ENTRIES = (
     ),
 )
 PARTS = (
-    part("_bars_since", Sequential(bars_since, _one), (condition(),), "see bars_since"),
+    part("_bars_since", Recursion(bars_since, _one, shared=1), (condition(),), "see bars_since"),
     part("_count", Rolling(count_true, same), (condition(), bars()), "see count"),
     part("_any", Rolling(any_true, same), (condition(), bars()), "see any", Kind.CONDITION),
     part("_all", Rolling(all_true, same), (condition(), bars()), "see all", Kind.CONDITION),

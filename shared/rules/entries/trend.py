@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shared.rules import compiled
 from shared.rules.entries.words import (
     HIGH,
     LOW,
@@ -19,16 +20,16 @@ from shared.rules.entries.words import (
     same,
 )
 from shared.rules.entry import Function, Kind
-from shared.rules.kernels import Elementwise, Expansion, Floats, Linear, Rolling, Sequential
-from shared.rules.recursions import (
-    Ages,
-    ages,
-    always_known,
-    begin_together,
-    keep_sums,
-    only_from,
-    usual_and_others,
+from shared.rules.kernels import (
+    Elementwise,
+    Expansion,
+    Floats,
+    Linear,
+    Recursion,
+    Rolling,
+    Sequential,
 )
+from shared.rules.recursions import ages, always_known, keep_sums, only_from
 from shared.rules.tree import Call, Node
 
 
@@ -83,97 +84,15 @@ def indicator(moved: Floats, spread: Floats, n: int) -> Floats:
     return np.where(spread == 0.0, 0.0, scale * (moved / spread))
 
 
-def adx(up: Floats, down: Floats, n: int) -> Floats:
-    """Return Wilder's average of 100 · |plus - minus| / (plus + minus)."""
-    return adx_together([(up, down)], [(n,)], len(up))[0]
-
-
-def adx_together(
+def adx(
     sources: Sequence[tuple[Floats, Floats]], periods: Sequence[tuple[int]], last: int
-) -> list[Floats]:
-    """Return the last bars of ADX of several n; the moves up and down are the same for all.
-
-    A bar that says nothing, because nothing moved yet, leaves the average as it is.
-    """
-    up, down = sources[0]
-    since = ages(up, down)
-    n = [each for (each,) in periods]
-    if begin_together(since):
-        found = _adx(up, down, since, n, last)
-    else:
-        # What begins together needs no care for each symbol's own beginning.
-        found = np.empty((len(n), last, up.shape[1]))
-        for symbols in filter(len, usual_and_others(since)):
-            part = up[:, symbols], down[:, symbols]
-            found[:, :, symbols] = _adx(*part, ages(*part), n, last)
-    return list(found)
-
-
-def _adx(
-    up: Floats,
-    down: Floats,
-    since: Ages,
-    lengths: Sequence[int],
-    last: int,
-    *,
-    with_care: bool = False,
 ) -> Floats:
-    """Return the last bars of ADX of several n, float64[k, last, s].
+    """Return Wilder's average of 100 · |plus - minus| / (plus + minus), of several n.
 
-    `with_care`: ask at every bar whose sums say nothing; else only until all but those that never
-    move have spoken, if they begin together.
+    The moves up and down are the same for all. A bar that says nothing, because nothing moved yet,
+    leaves the average as it is.
     """
-    n = np.array(lengths, dtype=np.float64)[:, None]
-    share = 1.0 - 1.0 / n
-    together = begin_together(since)
-    first = int((since[:, 0] < 0).sum()) if together else 0
-    still = ~((np.fmax.reduce(up, axis=0) > 0.0) | (np.fmax.reduce(down, axis=0) > 0.0))
-    result = np.full((len(lengths), last, up.shape[1]), np.nan)
-    first_kept = len(up) - last
-    # Plus and minus are needed as their difference and their sum only.
-    move = np.empty((2, 1, up.shape[1]))
-    sums = np.zeros((2, *result.shape[::2]))
-    difference, both = sums
-    ratios, ratio = np.zeros((2, *result.shape[::2]))
-    all_speak = False
-    # Of one shape with what they multiply, once they no longer change: a third faster.
-    settled_at = int(2 * n.max()) if together else len(up)
-    settled = np.repeat(share, up.shape[1], axis=1)
-    for bar in range(first, len(up)):
-        age = since[bar]
-        kept = kept_ratios = settled
-        if age[0] < settled_at:
-            kept = np.where(age < 1, 0.0, np.where(age < n - 1, 1.0, share))
-            # The first ratio comes with the first full sum; n of them are added up plainly.
-            kept_ratios = np.where(age < n, 0.0, np.where(age < 2 * n - 1, 1.0, share))
-        np.subtract(up[bar], down[bar], out=move[0, 0])
-        np.add(up[bar], down[bar], out=move[1, 0])
-        if not together:
-            np.copyto(move, 0.0, where=age < 0)
-        np.multiply(sums, kept, out=sums)
-        np.add(sums, move, out=sums)
-        np.abs(difference, out=ratio)
-        if all_speak:
-            np.divide(ratio, both, out=ratio)
-            np.multiply(ratios, kept_ratios, out=ratios)
-        else:
-            says = both > 0.0
-            np.divide(ratio, both, out=ratio, where=says)
-            np.copyto(ratio, 0.0, where=~says)
-            begins = kept_ratios == 0.0
-            np.multiply(ratios, np.where(says | begins, kept_ratios, 1.0), out=ratios)
-            all_speak = together and not with_care and bool((says | still).all())
-        np.add(ratios, ratio, out=ratios)
-        if bar >= first_kept:
-            result[:, bar - first_kept] = ratios
-    if all_speak:
-        if np.isnan(ratios[:, ~still]).any():  # sums so small that they faded to nothing
-            return _adx(up, down, since, lengths, last, with_care=True)
-        result[:, :, still] = 0.0
-    result *= (100.0 / n)[:, :, None]
-    for found, each in zip(result, lengths, strict=True):
-        only_from(found, since[first_kept:], 2 * each - 2)
-    return result
+    return compiled.directional(*sources[0], [n for (n,) in periods], last)
 
 
 def aroon_up(high: Floats, n: int) -> Floats:
@@ -320,7 +239,7 @@ PARTS = (
     part("_indicator", Elementwise(indicator), (*numbers("moved", "spread"), bars()), "a part"),
     part(
         "_adx",
-        Sequential(adx, _twice_less_one, many=adx_together),
+        Recursion(adx, _twice_less_one, shared=2),
         (*numbers("up", "down"), bars()),
         "see adx",
     ),

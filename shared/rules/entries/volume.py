@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from shared.rules import compiled
 from shared.rules.entries.words import CLOSE, HIGH, LOW, TA_LIB, VOLUME, bars, numbers, part, same
 from shared.rules.entry import Function, Kind
-from shared.rules.kernels import Elementwise, Expansion, Floats, Rolling, Sequential
-from shared.rules.recursions import ages, keep_sums, only_from, running_sums
+from shared.rules.kernels import Elementwise, Expansion, Floats, Recursion, Rolling
 from shared.rules.tree import Arithmetic, Call, Node
 
 
-def obv(close: Floats, volume: Floats) -> Floats:
-    """Return the running sum of volume, counted negative where the close fell."""
-    since = ages(close, volume)
-    signed = volume.copy()
-    # The first bar's volume counts in full, as TA-Lib has it.
-    signed[1:] *= np.where(since[1:] == 0, 1.0, np.sign(close[1:] - close[:-1]))
-    return only_from(_running_sum(signed), since, 0)
+def obv(
+    sources: Sequence[tuple[Floats, Floats]], periods: Sequence[tuple[()]], last: int
+) -> Floats:
+    """Return the running sum of volume, counted negative where the close fell.
+
+    The first bar's volume counts in full, as TA-Lib has it.
+    """
+    return compiled.balance(*sources[0], last)
 
 
 def money_flow_volume(high: Floats, low: Floats, close: Floats, volume: Floats) -> Floats:
@@ -30,9 +33,11 @@ def money_flow_volume(high: Floats, low: Floats, close: Floats, volume: Floats) 
     return np.where(spread > 0.0, place * volume, np.where(np.isnan(spread + close), np.nan, 0.0))
 
 
-def running_sum(source: Floats) -> Floats:
+def running_sum(
+    sources: Sequence[tuple[Floats]], periods: Sequence[tuple[()]], last: int
+) -> Floats:
     """Return the sum of all known values so far."""
-    return only_from(_running_sum(source.copy()), ages(source), 0)
+    return compiled.sums(*sources[0], last)
 
 
 def sum_of_last(source: Floats, n: int) -> Floats:
@@ -41,26 +46,12 @@ def sum_of_last(source: Floats, n: int) -> Floats:
     return result
 
 
-def oscillator(source: Floats, fast: int, slow: int) -> Floats:
+def oscillator(
+    sources: Sequence[tuple[Floats]], periods: Sequence[tuple[int, int]], last: int
+) -> Floats:
     """Return the difference of two exponential averages that both begin with the first value."""
-    since = ages(source)
-    known = np.where(since < 0, 0.0, source)
-    averages = np.empty((2, *source.shape))
-    for average, n in zip(averages, (fast, slow), strict=True):
-        share = 2.0 / (n + 1.0)
-        np.multiply(known, np.where(since > 0, share, 1.0), out=average)
-        keep_sums(average, np.where(since > 0, 1.0 - share, 0.0))
-    difference: Floats = np.subtract(averages[0], averages[1], out=averages[0])
-    return only_from(difference, since, max(fast, slow) - 1)
-
-
-def _running_sum(values: Floats) -> Floats:
-    """Return, in place, the sum so far; it begins anew after an unknown value."""
-    known = np.isfinite(values)
-    if known.all():
-        return running_sums(values)
-    values[~known] = 0.0
-    return keep_sums(values, known.astype(np.float64))
+    fasts, slows = [fast for fast, _ in periods], [slow for _, slow in periods]
+    return compiled.oscillator(*sources[0], fasts, slows, last)
 
 
 def _expand_obv() -> Node:
@@ -145,7 +136,7 @@ ENTRIES = (
     ),
 )
 PARTS = (
-    part("_obv", Sequential(obv, _one), numbers("close", "volume"), "see obv"),
+    part("_obv", Recursion(obv, _one, shared=2), numbers("close", "volume"), "see obv"),
     part(
         "_money_flow_volume",
         Elementwise(money_flow_volume),
@@ -153,10 +144,15 @@ PARTS = (
         "volume, by where the bar closed",
     ),
     part("_sum", Rolling(sum_of_last, same), (*numbers("x"), bars()), "sum of the last n"),
-    part("_running_sum", Sequential(running_sum, _one), numbers("x"), "sum of all bars so far"),
+    part(
+        "_running_sum",
+        Recursion(running_sum, _one, shared=1),
+        numbers("x"),
+        "sum of all bars so far",
+    ),
     part(
         "_adosc",
-        Sequential(oscillator, _longer),
+        Recursion(oscillator, _longer, shared=1),
         (*numbers("x"), bars("fast"), bars("slow")),
         "see adosc",
     ),

@@ -99,7 +99,7 @@ SLIDING = [
     "count(close > open, 10) >= 7 and not any(volume > 3 * sma(volume, 20), 5)",
     "rank(roc(24)) <= 3 and share(close > sma(50)) > 0.5",
     'of("S3USDT", rsi(14)) < 40 and close > of("S2USDT", ema(20)[2])',
-    # Series that begin anew in every window, laid side by side.
+    # Series that begin anew in every window.
     "adx(14) > 25 and plus_di(14) > minus_di(14)",
     "crosses_above(close, supertrend(10, 3)) or close > supertrend(5, 2)[7]",
     "crosses_above(close, psar(0.02, 0.2)) and rsi(14) > 50",
@@ -107,6 +107,9 @@ SLIDING = [
     "obv > obv[5] and ad > ad[3] and adosc(3, 10) > 0",
     "rising(adx(14), 3) or supertrend(7, 2) > close[4]",
     "rma(close / change(volume), 9)[1] > kama(close / change(volume), 4)",
+    "adx(14)[470] > 20 and psar(0.02, 0.2)[498] > 3 and kama(30)[469] > 5",
+    "vwap > close and obv[499] < obv[498] and adosc(3, 10)[490] > 0",
+    "bars_since(rsi(14) < 30) < 5 and ad > ad[499]",
 ]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.rules import Plan, Rule, Verdicts, build_plan, evaluate, parse_rule
 from shared.rules.entry import Kind
-from shared.rules.kernels import Sequential
+from shared.rules.kernels import Recursion
 from shared.rules.registry import ALL_FUNCTIONS
 from tests.unit.rules.windows import (
     bits_equal,
@@ -173,29 +173,32 @@ def test_rsi_after_hours_without_a_trade_stays_what_it_was(quiet_bars: int) -> N
         assert now == pytest.approx(before, rel=1e-9)
 
 
-def test_sequential_several_calls_at_once_are_the_same_bits() -> None:
+def test_recursion_several_at_once_and_their_last_bars_are_the_same_bits() -> None:
     columns = uneven_columns(5, 300, 128)
     random = np.random.default_rng(5)
-    several = [f for f in ALL_FUNCTIONS.values() if getattr(f.kernel, "many", None)]
-    assert several
+    several = [f for f in ALL_FUNCTIONS.values() if isinstance(f.kernel, Recursion)]
+    assert len(several) == 9
     for function in several:
-        kernel = function.kernel
-        assert isinstance(kernel, Sequential) and kernel.many is not None
+        assert isinstance(function.kernel, Recursion)
+        compute = function.kernel.compute
         sources = [p for p in function.parameters if p.kind not in (Kind.BARS, Kind.FACTOR)]
         given = [columns[1 + place].copy() for place in range(len(sources))]
+        if sources[0].kind is Kind.CONDITION:
+            given = [np.where(np.isnan(given[0]), np.nan, np.sign(given[0] - 100.0) > 0.0)]
+        numbers = function.parameters[len(sources) :]
         periods = [
             tuple(
                 int(random.integers(2, 40)) if p.kind is Kind.BARS else float(random.uniform(1, 4))
-                for p in function.parameters[len(sources) :]
+                for p in numbers
             )
-            for _ in range(5)
+            for _ in range(5 if numbers else 1)
         ]
-        with np.errstate(all="ignore"):
-            whole = [kernel.compute(*given, *each) for each in periods]
-            for last in (1, 7, 300):
-                found = kernel.many([given] * 5, periods, last)
-                for alone, series in zip(whole, found, strict=True):
-                    assert bits_equal(alone[-last:], series), function.name
+        whole = [compute([given], [each], 300)[0] for each in periods]
+        assert any(np.isfinite(alone).any() for alone in whole), function.name
+        for last in (1, 7, 300):
+            found = compute([given] * len(periods), periods, last)
+            for alone, series in zip(whole, found, strict=True):
+                assert bits_equal(alone[-last:], series), function.name
 
 
 def test_plan_equal_parts_are_one_row() -> None:

@@ -166,7 +166,7 @@ REFUSED = [
     ("rsi(n=\n14\n+ 1) > 1", 2, 1, "", "from 2 to 500, was 14"),
     (" and ".join(["close > 1"] * 90), 1, None, "", "at most 200 parts"),
     ("roc(" * 30 + "close" + ", 1)" * 30 + " > 1", 1, 1, "", "expected a cheaper rule"),
-    ("ema(" * 25 + "close" + ", 2)" * 25 + " > 1", 1, 1, "", "expected a cheaper rule"),
+    ("sma(" * 25 + "close" + ", 2)" * 25 + " > 1", 1, 1, "", "expected a cheaper rule"),
 ]
 
 

@@ -10,7 +10,7 @@ import pytest
 import talib
 
 from shared.errors import InvalidRule
-from shared.rules import UNKNOWN, parse_rule
+from shared.rules import UNKNOWN, compiled, parse_rule
 from shared.rules import bars as rule_bars
 from shared.rules.entries import lines, trend
 from shared.rules.kernels import Floats
@@ -157,9 +157,12 @@ def whole_series(name: str, columns: Floats) -> Floats:
                 )
                 return run_steps(steps.steps(0), bars)[place][:, : columns.shape[2]]
             case "psar":
-                return lines.psar(high, low, 0.02, 0.2)
+                line: Floats
+                [line] = compiled.parabolic(high, low, [0.02], [0.2], len(high))
+                return line
         atr = np.abs(close) * 0.01
-        return lines.supertrend((high + low) / 2, close, atr, 1.5)
+        [line] = compiled.supertrend((high + low) / 2, close, [atr], [1.5], len(close))
+        return line
 
 
 def oracle_series(name: str, bars: Bars) -> Series:

@@ -11,7 +11,7 @@ import pytest
 import talib
 
 from shared.errors import InvalidRule
-from shared.rules import UNKNOWN, parse_rule
+from shared.rules import UNKNOWN, compiled, parse_rule
 from shared.rules.entries import volume
 from tests.unit.rules.talib_checks import (
     RECORDINGS,
@@ -98,15 +98,18 @@ def test_obv_and_ad_recorded_klines_equal_talib_at_every_bar(recording: str) -> 
     high, low, close, traded = columns[1:5]
     with np.errstate(all="ignore"):
         flow = volume.money_flow_volume(high, low, close, traded)
-        found = (volume.obv(close, traded), volume.running_sum(flow))
+        last = len(close)
+        [found_obv], [found_ad] = compiled.balance(close, traded, last), compiled.sums(flow, last)
     for symbol in range(columns.shape[2]):
         h, low_, c, v = (np.ascontiguousarray(series[:, symbol]) for series in columns[1:5])
-        for ours, expected in zip(found, (talib.OBV(c, v), talib.AD(h, low_, c, v)), strict=True):
+        for ours, expected in zip(
+            (found_obv, found_ad), (talib.OBV(c, v), talib.AD(h, low_, c, v)), strict=True
+        ):
             slack = 1e-12 * float(np.abs(expected).max())
             np.testing.assert_allclose(ours[:, symbol], expected, rtol=1e-9, atol=slack)
 
 
-@pytest.mark.parametrize("name", ["obv", "running_sum", "oscillator"])
+@pytest.mark.parametrize("name", ["balance", "sums", "oscillator"])
 def test_whole_series_begins_anew_after_every_unknown_bar_of_its_symbol(name: str) -> None:
     _, _, _, close, traded, *_ = random_columns(8, 120, 4)
     unknown = [[], [0], [30, 31, 90], [119]]
@@ -114,13 +117,16 @@ def test_whole_series_begins_anew_after_every_unknown_bar_of_its_symbol(name: st
         traded[bars, symbol] = np.nan
 
     def made(bars: slice, symbols: list[int]) -> Series:
-        with np.errstate(all="ignore"):
-            match name:
-                case "obv":
-                    return volume.obv(close[bars][:, symbols], traded[bars][:, symbols])
-                case "running_sum":
-                    return volume.running_sum(traded[bars][:, symbols])
-            return volume.oscillator(traded[bars][:, symbols], 3, 10)
+        prices, volumes = close[bars][:, symbols], traded[bars][:, symbols]
+        match name:
+            case "balance":
+                found = compiled.balance(prices, volumes, len(prices))
+            case "sums":
+                found = compiled.sums(volumes, len(prices))
+            case _:
+                found = compiled.oscillator(volumes, [3], [10], len(prices))
+        series: Series = found[0]
+        return series
 
     found = made(slice(0, 120), [0, 1, 2, 3])
     for symbol, bars in enumerate(unknown):
