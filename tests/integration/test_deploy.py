@@ -212,6 +212,42 @@ def test_dry_run_shows_every_command_and_no_secret_and_does_nothing(tmp_path: Pa
         assert secret not in shown.stdout + shown.stderr
 
 
+def test_dry_run_without_any_setting_shows_the_plan_and_what_is_missing(tmp_path: Path) -> None:
+    operator = make_operator(tmp_path)
+    operator.values.clear()
+    (tmp_path / "bin" / "vercel").unlink()
+    shown = operator.run("--dry-run")
+    assert shown.returncode == 1, "a plan that nobody can carry out yet"
+    assert operator.calls() == []
+    plan, _, missing = shown.stdout.partition("Not there yet")
+    for words in (
+        "Plan for your-app with <ref>.supabase.co: 9 steps, then doctor",
+        "1/9 migrations and routines",
+        "flyctl deploy --app your-app --primary-region fra --process-groups collector",
+        "--build-env 'SUPABASE_URL=https://<ref>.supabase.co'",
+        "9/9 timetable",
+        "closebell doctor",
+    ):
+        assert words in plan
+    assert [line.split()[0] for line in missing.splitlines()[1:]] == [
+        *("FLY_APP", "DATABASE_URL", "SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY"),
+        *("SUPABASE_SECRET_KEY", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
+        *("FUNCTION_SECRET", "DASHBOARD_URL", "vercel"),
+    ]
+    assert "FUNCTION_SECRET           a terminal: openssl rand -base64 32" in missing
+    assert "DASHBOARD_URL, vercel, were not there (docs/deploy.md" in shown.stderr
+
+
+def test_dry_run_as_json_ends_with_what_is_missing(tmp_path: Path) -> None:
+    shown = make_operator(tmp_path, FUNCTION_SECRET="").run("--dry-run", "--json")
+    documents = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert shown.returncode == 1
+    assert [d["state"] for d in documents[:9]] == ["planned"] * 9
+    assert documents[9]["missing"] == "FUNCTION_SECRET"
+    assert documents[10]["error"]["message"] == "expected FUNCTION_SECRET, was not there"
+    assert len(documents) == 11
+
+
 def test_first_deployment_does_everything_in_order(operator: Operator, database: str) -> None:
     done = operator.run("--yes")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -386,7 +422,7 @@ def test_missing_program_is_named_with_the_way_to_get_it(tmp_path: Path) -> None
     (tmp_path / "bin" / "flyctl").unlink()
     refused = operator.run("--yes")
     assert refused.returncode == 1
-    assert "expected flyctl on PATH" in refused.stderr
+    assert "expected flyctl, was not found on PATH" in refused.stderr
     assert "https://fly.io/docs/flyctl/install" in refused.stderr
 
 
