@@ -163,7 +163,7 @@ def _ask(due: list[Step]) -> None:
         return
     if not sys.stdin.isatty():
         raise InvalidRequest("expected --yes, nobody is here to be asked", hint="or --dry-run")
-    typer.confirm("Deploy this?", abort=True, err=True)
+    typer.confirm("Deploy this? (--dry-run shows each command)", abort=True, err=True)
 
 
 def _do(step: Step, target: Target, screen: Screen) -> None:
@@ -173,6 +173,9 @@ def _do(step: Step, target: Target, screen: Screen) -> None:
     began_s = time.monotonic()
     try:
         outcome = carry_out(step, target, screen.line)
+    except KeyboardInterrupt:
+        screen.interrupted(step)
+        raise
     except ClosebellError as error:
         hints = [error.hint] if error.hint else []
         if step.by_hand not in error.hint:

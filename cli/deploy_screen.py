@@ -70,6 +70,10 @@ class Screen:
         else:
             typer.echo(f"    ✓ {outcome or 'done'} ({elapsed_s:.1f} s)")
 
+    def interrupted(self, step: Step) -> None:
+        note = "what it began at the host may go on there. closebell deploy goes on here"
+        typer.echo(f"\nclosebell: interrupted: {step.title} is not done; {note}", err=True)
+
     def unchanged(self, step: Step) -> None:
         self._number += 1
         if self.as_json:
