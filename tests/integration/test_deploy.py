@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +23,7 @@ from shared.errors import Unauthorized
 from shared.signing import verify
 from shared.store.migrations import load_status
 from tests.integration.standin_servers import PostgresServer
+from tests.integration.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSEBELL = Path(sys.executable).with_name("closebell")
@@ -37,6 +38,9 @@ case "$name $1 $2" in
   "flyctl secrets import") cat > "$FAKES/secrets" ;;
   "flyctl status --app") [ -e "$FAKES/app" ]; exit $? ;;
   "flyctl apps create") touch "$FAKES/app" ;;
+  "flyctl deploy --app")
+    # Like a long build: it says so, and waits for the end of who started it.
+    if [ -e "$FAKES/slow" ]; then echo "building in fra"; exec sleep 600; fi ;;
   "closebell doctor ") echo "doctor ran with $FLY_APP"; exit "$(cat "$FAKES/doctor" || echo 0)" ;;
 esac
 if [ -e "$FAKES/fail" ]; then
@@ -56,21 +60,31 @@ class Operator:
     values: dict[str, str]
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        env_file = self.folder / ".env"
-        env_file.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()))
         return subprocess.run(
-            (CLOSEBELL, "deploy", "--env-file", str(env_file), *options),
-            env={
-                "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
-                "FAKES": str(self.folder),
-                "HOME": str(self.folder),
-            },
+            self._command(options),
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
             check=False,
         )
+
+    def sit_at(self, *options: str) -> Terminal:
+        """Return the command as it runs on a terminal."""
+        return Terminal(self._command(options), self._environment())
+
+    def _command(self, options: Sequence[str]) -> tuple[str, ...]:
+        env_file = self.folder / ".env"
+        env_file.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()))
+        return (str(CLOSEBELL), "deploy", "--env-file", str(env_file), *options)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "FAKES": str(self.folder),
+            "HOME": str(self.folder),
+        }
 
     def calls(self) -> list[str]:
         """Return what the programs were called with since the last question."""
@@ -311,6 +325,38 @@ def test_deployment_that_failed_goes_on_where_it_stopped(operator: Operator) -> 
     assert calls[-1].startswith("closebell doctor")
 
 
+def test_interrupted_deployment_says_so_and_goes_on_where_it_stopped(operator: Operator) -> None:
+    (operator.folder / "slow").touch()
+    with operator.sit_at() as terminal:
+        terminal.wait_for("Deploy this? (--dry-run shows each command) [y/N]:")
+        terminal.type_in("y\n")
+        terminal.wait_for("building in fra")
+        assert terminal.press_ctrl_c() == 130
+    assert (
+        "closebell: interrupted: image and machine: functions is not done; what it began at the"
+        " host may go on there. closebell deploy goes on here" in terminal.screen
+    )
+    assert "Traceback" not in terminal.screen
+    assert fly_groups(operator.calls()) == ["functions"]
+
+    (operator.folder / "slow").unlink()
+    resumed = operator.run("--yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "5 steps, 4 done and unchanged" in resumed.stdout
+    assert fly_groups(operator.calls()) == ["functions", "collector"]
+
+
+def test_deployment_that_nobody_agrees_to_changes_nothing(tmp_path: Path) -> None:
+    operator = make_operator(tmp_path)
+    with operator.sit_at() as terminal:
+        terminal.wait_for("[y/N]:")
+        terminal.type_in("\n")
+        assert terminal.end() == 1
+    assert "Aborted" in terminal.screen
+    assert operator.calls() == []
+    assert not (tmp_path / ".local").exists()
+
+
 def test_unchanged_deployment_repeats_only_the_check_and_a_change_what_depends_on_it(
     operator: Operator,
 ) -> None:
@@ -347,13 +393,13 @@ def test_functions_with_another_secret_are_noticed_by_the_first_call(operator: O
     assert "closebell doctor" not in operator.calls()
 
 
-@pytest.mark.parametrize(("code", "result"), [("0", 0), ("1", 0), ("2", 1)])
-def test_doctor_has_the_last_word(operator: Operator, code: str, result: int) -> None:
-    (operator.folder / "doctor").write_text(code)
-    done = operator.run("--yes")
-    assert done.returncode == result, done.stderr
-    assert ("deployed, but doctor found faults" in done.stderr) == (code == "2")
-    assert ("doctor has warnings" in done.stdout) == (code == "1")
+def test_doctor_has_the_last_word(operator: Operator) -> None:
+    for code, result in (("0", 0), ("1", 0), ("2", 1)):
+        (operator.folder / "doctor").write_text(code)
+        done = operator.run("--yes")
+        assert done.returncode == result, done.stderr
+        assert ("deployed, but doctor found faults" in done.stderr) == (code == "2")
+        assert ("doctor has warnings" in done.stdout) == (code == "1")
 
 
 def test_json_is_a_document_a_step(operator: Operator) -> None:
