@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ import pytest
 
 from shared.errors import Unauthorized
 from shared.signing import verify
-from shared.store.migrations import load_status
+from shared.store.migrations import load_status, migrate
 from tests.integration.standin_servers import PostgresServer
 from tests.integration.terminal import Terminal
 
@@ -355,6 +356,24 @@ def test_deployment_that_nobody_agrees_to_changes_nothing(tmp_path: Path) -> Non
     assert "Aborted" in terminal.screen
     assert operator.calls() == []
     assert not (tmp_path / ".local").exists()
+
+
+def test_rollback_of_the_page_pauses_all_and_lets_all_go_on(database: str) -> None:
+    migrate(database)
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8").partition("## Back")[2]
+    stop, resume = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    with psycopg.connect(database, autocommit=True) as connection:
+
+        def states() -> tuple[object, ...] | None:
+            return connection.execute(
+                "select count(*) > 3, bool_and(paused_until > now()),"
+                " ops.setting('signals_enabled') from ops.schedules"
+            ).fetchone()
+
+        connection.execute(stop)
+        assert states() == (True, True, "off")
+        connection.execute(resume)
+        assert states() == (True, None, "on")
 
 
 def test_unchanged_deployment_repeats_only_the_check_and_a_change_what_depends_on_it(
