@@ -99,7 +99,7 @@ def deploy(
                 continue
             _do(step, target, screen)
             finished.add(step, marks[step.name])
-        _examine(screen, env_file)
+        _examine(target, screen, env_file)
 
 
 def _read_target(env_file: Path) -> tuple[Target, dict[str, str]]:
@@ -187,7 +187,7 @@ def _do(step: Step, target: Target, screen: Screen) -> None:
     screen.ended(step, outcome, time.monotonic() - began_s)
 
 
-def _examine(screen: Screen, env_file: Path) -> None:
+def _examine(target: Target, screen: Screen, env_file: Path) -> None:
     """Run doctor against what was deployed. Raises: StepFailed where it found faults."""
     program = shutil.which("closebell") or str(Path(sys.executable).with_name("closebell"))
     from dotenv import dotenv_values
@@ -196,7 +196,7 @@ def _examine(screen: Screen, env_file: Path) -> None:
     settings = {name: value for name, value in dotenv_values(env_file).items() if value}
     result = subprocess.run(
         (program, "doctor"),
-        env={**settings, **os.environ},
+        env={**settings, **os.environ, **target.operator()},
         stdout=sys.stderr if screen.as_json else None,
         timeout=DOCTOR_TIMEOUT_S,
         check=False,

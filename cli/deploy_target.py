@@ -18,6 +18,7 @@ from shared.settings import (
     CollectorSettings,
     DeploySettings,
     FunctionsSettings,
+    OperatorSettings,
 )
 
 # Regions of Fly in the United States: Binance answers 451 to calls from there.
@@ -76,6 +77,12 @@ class Target:
         """Return what the deployed parts are told as secrets, empty ones left out."""
         values = {**_dump(self.collector), **_dump(self.functions)}
         return {name: values[name] for name in DEPLOYED_SECRETS if values.get(name)}
+
+    def operator(self) -> dict[str, str]:
+        """Return what `closebell doctor` asks; empty where not set, lest a local cloud count."""
+        values = _dump(self.deploy)
+        names = [name.upper() for name in OperatorSettings.model_fields]
+        return {name: values[name] for name in names} | {"FUNCTIONS_URL": self.functions_url}
 
     def overrides(self, fixed: Mapping[str, str]) -> dict[str, str]:
         """Return the other settings of the deployed parts that are not the default.
