@@ -21,7 +21,13 @@ from shared.settings import DashboardHost
 
 GROUPS = ("functions", "collector")
 # What goes into the images.
-IMAGE_FILES = ("deploy/Dockerfile", "deploy/Dockerfile.dockerignore", "fly.toml", "uv.lock")
+IMAGE_FILES = (
+    "deploy/Dockerfile",
+    "deploy/Dockerfile.dockerignore",
+    "deploy/system.sh",
+    "fly.toml",
+    "uv.lock",
+)
 HIDDEN = "***"
 
 

@@ -18,22 +18,41 @@ from shared.settings import (
     CollectorSettings,
     DeploySettings,
     FunctionsSettings,
+    OperatorSettings,
 )
 
 # Regions of Fly in the United States: Binance answers 451 to calls from there.
 REFUSED_REGIONS = ("dfw", "ewr", "iad", "lax", "ord", "sjc")
 TRANSACTION_POOLER_PORT = 6543
-NEEDED = (
-    "fly_app",
-    "database_url",
-    "supabase_url",
-    "supabase_publishable_key",
-    "supabase_secret_key",
-    "upstash_redis_rest_url",
-    "upstash_redis_rest_token",
-    "function_secret",
-    "dashboard_url",
-)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A setting without which nothing is deployed: what it looks like, and where it comes from."""
+
+    example: str
+    source: str
+
+
+NEEDED = {
+    "fly_app": Needed("your-app", "you: a name that no app at Fly has yet"),
+    "database_url": Needed(
+        "postgresql://postgres.<ref>:<password>@<host>.pooler.supabase.com:5432/postgres",
+        "Supabase: Connect → Session pooler (port 5432)",
+    ),
+    "supabase_url": Needed("https://<ref>.supabase.co", "Supabase: a new project, not in the US"),
+    "supabase_publishable_key": Needed("sb_publishable_…", "Supabase: Settings → API keys"),
+    "supabase_secret_key": Needed("sb_secret_…", "Supabase: Settings → API keys"),
+    "upstash_redis_rest_url": Needed(
+        "https://<name>.upstash.io", "Upstash: Redis, not in the US, eviction off → REST"
+    ),
+    "upstash_redis_rest_token": Needed("<token>", "Upstash: Redis → REST"),
+    "function_secret": Needed("<32 random bytes>", "a terminal: openssl rand -base64 32"),
+    "dashboard_url": Needed(
+        "https://<project>.vercel.app",
+        "Vercel, after: cd dashboard && vercel link; or your static host",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +78,12 @@ class Target:
         values = {**_dump(self.collector), **_dump(self.functions)}
         return {name: values[name] for name in DEPLOYED_SECRETS if values.get(name)}
 
+    def operator(self) -> dict[str, str]:
+        """Return what `closebell doctor` asks; empty where not set, lest a local cloud count."""
+        values = _dump(self.deploy)
+        names = [name.upper() for name in OperatorSettings.model_fields]
+        return {name: values[name] for name in names} | {"FUNCTIONS_URL": self.functions_url}
+
     def overrides(self, fixed: Mapping[str, str]) -> dict[str, str]:
         """Return the other settings of the deployed parts that are not the default.
 
@@ -74,25 +99,20 @@ class Target:
         return changed
 
 
-def check_complete(settings: DeploySettings) -> None:
-    """Refuse settings with gaps. Raises: ConfigError naming all that are missing."""
+def find_missing(settings: DeploySettings) -> list[str]:
+    """Return the fields that are needed and empty, in the order in which one gets them."""
     values = _dump(settings)
-    missing = [name.upper() for name in NEEDED if not values[name.upper()]]
-    if missing:
-        raise ConfigError(
-            f"expected {', '.join(missing)}, {'was' if len(missing) == 1 else 'were'} not set",
-            hint="set them in .env; docs/deploy.md says where each comes from",
-        )
-    if bool(settings.vercel_org_id) != bool(settings.vercel_project_id):
-        raise ConfigError(
-            "expected VERCEL_ORG_ID and VERCEL_PROJECT_ID together, was one of them",
-            hint="both are in dashboard/.vercel/project.json after: vercel link",
-        )
+    return [name for name in NEEDED if not values[name.upper()]]
 
 
 def check_target(target: Target) -> None:
     """Refuse what cannot work. Raises: ConfigError naming the setting and what to do."""
     deploy = target.deploy
+    if bool(deploy.vercel_org_id) != bool(deploy.vercel_project_id):
+        raise ConfigError(
+            "expected VERCEL_ORG_ID and VERCEL_PROJECT_ID together, was one of them",
+            hint="both are in dashboard/.vercel/project.json after: vercel link",
+        )
     if deploy.fly_region in REFUSED_REGIONS:
         raise ConfigError(
             f"expected a region outside the United States, was FLY_REGION={deploy.fly_region}",

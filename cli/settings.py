@@ -8,6 +8,7 @@ file when it ends. `read_values` and `require` read texts: the checked settings 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 OPERATOR_FILE = PROJECT / ".local" / "operator.env"
 # The last that sets a name wins.
 SETTINGS_FILES = (OPERATOR_FILE, PROJECT / ".env")
+# A setting in .env.example.
+NAME = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 
 S = TypeVar("S", bound="BaseSettings")
 
@@ -47,12 +50,28 @@ def read_values(files: Sequence[Path] | None = None) -> dict[str, str]:
     return {name: text for name, text in values.items() if text}
 
 
-def require(name: str) -> str:
-    """Return one setting, such as `database_url`. Raises: ConfigError naming it if it is empty."""
-    text = read_values().get(name, "")
+def require(name: str, files: Sequence[Path] | None = None) -> str:
+    """Return one setting, such as `database_url`.
+
+    Raises: ConfigError naming it if it is empty, and naming what in .env is no setting.
+    """
+    _refuse_unknown(SETTINGS_FILES if files is None else files)
+    text = read_values(files).get(name, "")
     if not text:
         raise ConfigError(
             f"expected {name.upper()}, was not set",
             hint=f"start the local cloud with `make run`, or set {name.upper()} in .env",
         )
     return text
+
+
+def _refuse_unknown(files: Sequence[Path]) -> None:
+    """Refuse names that are no setting, as the parts do; the page of all is quick to read."""
+    from dotenv import dotenv_values
+
+    known = NAME.findall((PROJECT / ".env.example").read_text("utf-8"))
+    names = {name.upper() for file in files if file.is_file() for name in dotenv_values(file)}
+    if not names.issubset(known):
+        from shared.settings import refuse_unknown
+
+        refuse_unknown(files)

@@ -1,11 +1,12 @@
-"""Writes the tables of cost.md from the measured units and the prices: `python -m docs.cost_table`.
+"""Writes the tables of cost.md, and that of deploy.md, from the measured units and the prices:
+`python -m docs.cost_table`.
 
 What stands between the marks is generated; a test compares it, so that it stays true.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,24 +22,19 @@ from shared.cost.plan import (
 from shared.cost.prices import Bill, load_prices, make_bill, plans_for, word
 
 PAGE = Path(__file__).parent / "cost.md"
+DEPLOY_PAGE = PAGE.with_name("deploy.md")
 SYMBOLS, INTERVALS, TRADERS = (100, 500, 1_000), (1, 3, 5), (100, 1_000, 10_000)
 RATES = (1, 5, 20, 96)
 
 
-def generate(text: str) -> str:
-    """Return the page with its generated parts anew."""
-    parts = {
-        "table": "\n".join(_table()),
-        "rates": "\n".join(_rates()),
-        "units": "\n".join(_units()),
-        "prices": "\n".join(_prices()),
-        "commands": "\n".join(_commands()),
-    }
-    for name, part in parts.items():
+def generate(page: Path) -> str:
+    """Return a page with its generated parts anew."""
+    text = page.read_text("utf-8")
+    for name, lines in PARTS[page].items():
         begin, end = f"<!-- {name}: generated -->\n", f"<!-- end of {name} -->"
         head, found, rest = text.partition(begin)
-        assert found and end in rest, f"cost.md has no marks for {name}"
-        text = head + begin + part + "\n" + end + rest.partition(end)[2]
+        assert found and end in rest, f"{page.name} has no marks for {name}"
+        text = head + begin + "\n".join(lines()) + "\n" + end + rest.partition(end)[2]
     return text
 
 
@@ -122,5 +118,32 @@ def _commands() -> Iterator[str]:
     )
 
 
+def _hosts() -> Iterator[str]:
+    asked = Configuration(symbols=500, intervals=first_intervals(5), traders=1_000)
+    fly, cloud_run = bill_of(asked, "fly"), bill_of(asked, "cloud-run")
+    yield "| service | all on Fly | functions on Cloud Run |"
+    yield "|---|---:|---:|"
+    for one, other in zip(fly.lines, cloud_run.lines, strict=True):
+        assert one.service == other.service
+        yield (
+            f"| {one.service} | {one.plan.name} ${one.usd:.2f} "
+            f"| {other.plan.name} ${other.usd:.2f} |"
+        )
+    yield f"| a month | **${fly.usd:.2f}** | **${cloud_run.usd:.2f}** |"
+
+
+PARTS: dict[Path, dict[str, Callable[[], Iterator[str]]]] = {
+    PAGE: {
+        "table": _table,
+        "rates": _rates,
+        "units": _units,
+        "prices": _prices,
+        "commands": _commands,
+    },
+    DEPLOY_PAGE: {"hosts": _hosts},
+}
+
+
 if __name__ == "__main__":
-    PAGE.write_text(generate(PAGE.read_text("utf-8")), "utf-8")
+    for page in PARTS:
+        page.write_text(generate(page), "utf-8")

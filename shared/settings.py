@@ -439,7 +439,7 @@ def load_settings(
     Raises: ConfigError naming each variable that is missing or impossible, and each name in a file
     that nobody knows.
     """
-    _refuse_unknown(env_files)
+    refuse_unknown(env_files)
     try:
         return kind(_env_file=tuple(env_files), **(values or {}))
     except ValidationError as error:
@@ -453,7 +453,8 @@ def load_settings(
         ) from error
 
 
-def _refuse_unknown(env_files: Sequence[str | Path]) -> None:
+def refuse_unknown(env_files: Sequence[str | Path]) -> None:
+    """Raises: ConfigError with the names in the files that are no setting of any part."""
     known = known_names()
     for file in env_files:
         unknown = [name for name in dotenv_values(file) if name.upper() not in known]

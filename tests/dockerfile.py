@@ -2,10 +2,11 @@
 
 Each stage is a folder that stands for the image's root. `COPY` copies what .dockerignore lets
 through, `RUN` runs the very command with the stage's environment and nothing else, paths below
-`/app` and `/usr/local` mapped into the folder. The base image is the interpreter of this machine,
-an image that only brings a program (uv) is that program. Called by tests and benchmarks.
+`/app`, `/system` and `/usr/local` mapped into the folder. A stage on Debian sees this machine's
+Debian, where the packages that it installs must be; one on `scratch` is all that its image holds.
+An image that only brings a program (uv) is that program. Called by tests and benchmarks.
 
-Not here: layers of the base image, users in /etc/passwd, a network of its own.
+Not here: layers below a stage on Debian, a network of its own.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 # What the folder stands for: paths that instructions may name.
-MAPPED = re.compile(r"(?<![\w/.-])/(?=app\b|usr/local\b)")
-HOST_PATH = "/usr/bin:/bin"
+MAPPED = re.compile(r"(?<![\w/.-])/(?=app\b|system\b|usr/local\b)")
+DEBIAN = "debian:bookworm-slim"
+DEBIAN_PATH = "/usr/local/bin:/usr/bin:/bin"
+INSTALL = "apt-get update && apt-get install -y --no-install-recommends "
 RUN_TIMEOUT_S = 600
 
 
@@ -54,10 +57,9 @@ class Stage:
         """Return where a path of the image is on this machine."""
         return self.root / os.path.join(self.workdir, inside).lstrip("/")
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """Return what a process of the image sees, and nothing of this machine's."""
-        return {name: MAPPED.sub(f"{self.root}/", value) for name, value in self.env.items()}
+    def mapped(self, text: str) -> str:
+        """Return a command or a value with the image's paths as this machine's."""
+        return MAPPED.sub(f"{self.root}/", text)
 
 
 def read_stages(dockerfile: Path) -> list[Stage]:
@@ -108,14 +110,13 @@ def _matches(path: str, pattern: str) -> bool:
 class Builder:
     """Builds stages of one Dockerfile below `folder`.
 
-    `python`: the interpreter that a `python:…` image brings; `programs`: what other images bring,
-    by image and path; `environment`: what RUN sees beside the image's own (a cache, offline).
+    `programs`: what other images bring, by image and path; `environment`: what RUN sees beside the
+    image's own (a cache, offline).
     """
 
     context: Path
     dockerfile: Path
     folder: Path
-    python: Path
     programs: dict[tuple[str, str], Path]
     environment: dict[str, str]
     built: dict[str, Stage] = field(default_factory=dict)
@@ -129,48 +130,32 @@ class Builder:
         stage.root = self.folder / target
         if stage.base in stages:
             below = self.build(stage.base)
-            shutil.copytree(below.root, stage.root, symlinks=True)
+            _copy_tree(below.root, stage.root)
             stage = replace(
                 below, name=target, root=stage.root, env=dict(below.env), instructions=[]
             )
         else:
-            self._start_from_python(stage)
+            assert stage.base in (DEBIAN, "scratch"), f"expected {DEBIAN}, was {stage.base}"
+            stage.root.mkdir()
+            stage.env = {"PATH": DEBIAN_PATH} if stage.base == DEBIAN else {}
         for instruction in stages[target].instructions:
             self._carry_out(stage, instruction, stages)
         self.built[target] = stage
         return stage
-
-    def _start_from_python(self, stage: Stage) -> None:
-        version = re.fullmatch(r"python:(\d+\.\d+)-slim-bookworm", stage.base)
-        assert version, f"expected a slim Python image, was {stage.base}"
-        bin_dir = stage.root / "usr" / "local" / "bin"
-        bin_dir.mkdir(parents=True)
-        for name in ("python", "python3", f"python{version[1]}"):
-            (bin_dir / name).symlink_to(self.python)
-        stage.env["PATH"] = f"/usr/local/bin:{HOST_PATH}"
 
     def _carry_out(self, stage: Stage, step: Instruction, stages: dict[str, Stage]) -> None:
         match step.keyword:
             case "ENV":
                 for pair in shlex.split(step.text):
                     name, _, value = pair.partition("=")
-                    stage.env[name] = value.replace("$PATH", stage.env["PATH"])
+                    stage.env[name] = value
             case "WORKDIR":
                 stage.workdir = step.text
                 stage.path("").mkdir(parents=True, exist_ok=True)
             case "COPY":
                 self._copy(stage, step.text, stages)
             case "RUN":
-                ran = subprocess.run(
-                    ("/bin/sh", "-c", step.text),
-                    cwd=stage.path(""),
-                    env={**self.environment, **stage.environment},
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                    timeout=RUN_TIMEOUT_S,
-                )
-                assert ran.returncode == 0, f"{step.text}: {ran.stdout}{ran.stderr}"
+                self._run(stage, step.text)
             case "USER":
                 stage.user = step.text
             case "CMD":
@@ -182,15 +167,30 @@ class Builder:
             case _:
                 raise AssertionError(f"expected an instruction we carry out, was {step}")
 
+    def _run(self, stage: Stage, text: str) -> None:
+        if text.startswith(INSTALL):
+            text = f"dpkg-query --show {text.removeprefix(INSTALL)}"
+        environment = {name: stage.mapped(value) for name, value in stage.env.items()}
+        ran = subprocess.run(
+            ("/bin/sh", "-c", stage.mapped(text)),
+            cwd=stage.path(""),
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=RUN_TIMEOUT_S,
+        )
+        assert ran.returncode == 0, f"{text}: {ran.stdout}{ran.stderr}"
+
     def _copy(self, stage: Stage, text: str, stages: dict[str, Stage]) -> None:
         words = text.split()
         source_image = words.pop(0).removeprefix("--from=") if words[0].startswith("--") else ""
         *sources, target = words
         for source in sources:
             if source_image in stages:
-                found = self.build(source_image).path(source)
-                shutil.copytree(found, stage.path(target), symlinks=True, dirs_exist_ok=True)
+                _copy_tree(self.build(source_image).path(source), stage.path(target))
             elif source_image:
+                stage.path(target).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(self.programs[source_image, source], stage.path(target))
             else:
                 self._copy_from_context(stage, source, target)
@@ -204,28 +204,35 @@ class Builder:
         ]
         assert let_in, f"expected {source} in the build context, nothing is let in"
         for file in let_in:
-            # A folder's content goes into the target, a file below it.
+            # A folder's content goes into the target, a file below it or under its name.
             inside = file.relative_to(found) if found.is_dir() else Path(file.name)
-            place = stage.path(target) / inside
+            place = stage.path(target)
+            if place.name != file.name:
+                place /= inside
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, place)
 
 
-def own_files(stage: Stage) -> list[Path]:
-    """Return the files that the stage adds to its base image."""
-    return sorted(p for p in stage.path("/app").rglob("*") if p.is_file() or p.is_symlink())
+def _copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder into another; its files are linked, for no step writes into one."""
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=os.link)
+
+
+def files_of(stage: Stage) -> list[Path]:
+    """Return all files of the stage's image, which stands on nothing."""
+    return sorted(p for p in stage.root.rglob("*") if p.is_file() or p.is_symlink())
 
 
 def unpacked_bytes(stage: Stage) -> int:
-    """Return what the stage's own files take on a disk, in bytes of content."""
-    return sum(p.lstat().st_size for p in own_files(stage) if stat.S_ISREG(p.lstat().st_mode))
+    """Return what the image takes on a disk, in bytes of content, as `docker images` counts it."""
+    return sum(p.lstat().st_size for p in files_of(stage) if stat.S_ISREG(p.lstat().st_mode))
 
 
 def packed_bytes(stage: Stage, scratch: Path) -> int:
-    """Return what a registry stores for the stage's own files: one gzipped tar."""
+    """Return what a registry stores for the image: one gzipped tar."""
     archive = scratch / f"{stage.name}.tar.gz"
     with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
-        tar.add(stage.path("/app"), "app")
+        tar.add(stage.root, "")
     size = archive.stat().st_size
     archive.unlink()
     return size

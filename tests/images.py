@@ -1,7 +1,8 @@
 """The images of deploy/Dockerfile, built without Docker and run as a host runs them.
 
-`build_images` builds stages below a folder; `running` starts one as an ordinary user with the
-image's environment, the variables given and nothing else. Called by tests and benchmarks.
+`builder` builds stages below a folder; `running` starts one in a root of its own, which holds the
+image's files and nothing else, as an ordinary user with the image's environment and the variables
+given. Called by tests and benchmarks.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,23 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 UV = Path(sys.executable).with_name("uv")
 UV_IMAGE = "ghcr.io/astral-sh/uv:0.13.8"
-BASE_IMAGE = "python:3.11-slim-bookworm"
-# As Docker Hub lists it for linux/amd64, rounded up; the only size here that is not measured.
-BASE_PACKED_BYTES = 46_000_000
-LIMIT_PACKED_BYTES = {"collector": 150_000_000, "functions": 250_000_000}
-# No account has it; what it may do is what everybody may.
-NOBODY = 65_534
+LIMIT_BYTES = {"collector": 150_000_000, "functions": 250_000_000}
 END_TIMEOUT_S = 30.0
-
-
-def find_python() -> Path:
-    """Return an interpreter of this version that every user of the machine can run."""
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for path in (Path(sys.base_prefix) / "bin" / name, Path("/usr/bin") / name):
-        file = path.resolve()
-        if file.exists() and all(place.stat().st_mode & 0o001 for place in (file, *file.parents)):
-            return file
-    raise AssertionError(f"expected a {name} that other users can run, found none")
 
 
 def builder(folder: Path) -> Builder:
@@ -44,29 +30,37 @@ def builder(folder: Path) -> Builder:
         context=ROOT,
         dockerfile=DOCKERFILE,
         folder=folder,
-        python=find_python(),
         programs={(UV_IMAGE, "/uv"): UV},
         environment={"UV_OFFLINE": "1", "UV_CACHE_DIR": _cache_dir(), "HOME": str(folder)},
     )
+
+
+def inside(stage: Stage, command: Sequence[str]) -> list[str]:
+    """Return the words that run a command in the image's root, as its user.
+
+    As somebody who is not root: as root of a user namespace, who may do what that somebody may.
+    """
+    user, _, group = stage.user.partition(":")
+    become = ["--setgid", group, "--setuid", user] if os.geteuid() == 0 else ["--map-root-user"]
+    return ["unshare", *become, f"--root={stage.root}", f"--wd={stage.workdir}", "--", *command]
+
+
+def can_run() -> bool:
+    """Return whether this machine lets a process have a root of its own."""
+    words = ("unshare", *(() if os.geteuid() == 0 else ("--map-root-user",)), "--root=/", "true")
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 @contextmanager
 def running(
     stage: Stage, environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the stage's CMD; at the end, terminate it if it still runs.
-
-    As root it becomes nobody, as anybody else it stays who it is.
-    """
+    """Run the stage's CMD; at the end, terminate it if it still runs."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            stage.command,
-            executable=stage.path("/app/.venv/bin/python"),
-            cwd=stage.path(""),
-            env={**stage.environment, **environment},
-            user=NOBODY if os.geteuid() == 0 else None,
-            group=NOBODY if os.geteuid() == 0 else None,
-            extra_groups=[] if os.geteuid() == 0 else None,
+            inside(stage, stage.command),
+            executable="/usr/bin/unshare",
+            env={**stage.env, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

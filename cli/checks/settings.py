@@ -71,12 +71,12 @@ def judge_settings(
             "; ".join(dict.fromkeys(problems)),
             "edit .env; .env.example lists every setting with its unit",
         )
-    have = [name for name in wanted if values.get(name)]
-    if not have:
-        return fault("no local cloud is running, and nothing is set in .env", START)
     unknown = [name for name in written if name not in known]
     if unknown:
         return fault("; ".join(_unknown(name, known) for name in unknown), "edit .env")
+    have = [name for name in wanted if values.get(name)]
+    if not have:
+        return fault("no local cloud is running, and nothing is set in .env", START)
     missing = [name.upper() for name in wanted if name not in have]
     place = "by `make run`" if is_running else "in .env or the environment"
     if missing:

@@ -53,6 +53,10 @@ class Terminal:
                 assert text in self.screen, f"it ended; expected {text!r} in\n{self.screen[-3000:]}"
         return time.monotonic()
 
+    def type_in(self, text: str) -> None:
+        """Type a text, as a person at the keyboard."""
+        os.write(self._master, text.encode())
+
     def press_ctrl_c(self) -> int:
         """Interrupt the command as Ctrl-C does; return its exit code."""
         os.killpg(self.process.pid, signal.SIGINT)

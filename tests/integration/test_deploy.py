@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,8 +22,9 @@ import pytest
 
 from shared.errors import Unauthorized
 from shared.signing import verify
-from shared.store.migrations import load_status
+from shared.store.migrations import load_status, migrate
 from tests.integration.standin_servers import PostgresServer
+from tests.integration.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSEBELL = Path(sys.executable).with_name("closebell")
@@ -37,7 +39,12 @@ case "$name $1 $2" in
   "flyctl secrets import") cat > "$FAKES/secrets" ;;
   "flyctl status --app") [ -e "$FAKES/app" ]; exit $? ;;
   "flyctl apps create") touch "$FAKES/app" ;;
-  "closebell doctor ") echo "doctor ran with $FLY_APP"; exit "$(cat "$FAKES/doctor" || echo 0)" ;;
+  "flyctl deploy --app")
+    # Like a long build: it says so, and waits for the end of who started it.
+    if [ -e "$FAKES/slow" ]; then echo "building in fra"; exec sleep 600; fi ;;
+  "closebell doctor ")
+    echo "doctor ran with $FLY_APP, $FUNCTIONS_URL and ${COLLECTOR_URL-another}."
+    exit "$(cat "$FAKES/doctor" || echo 0)" ;;
 esac
 if [ -e "$FAKES/fail" ]; then
   case "$*" in *"$(cat "$FAKES/fail")"*)
@@ -56,21 +63,31 @@ class Operator:
     values: dict[str, str]
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        env_file = self.folder / ".env"
-        env_file.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()))
         return subprocess.run(
-            (CLOSEBELL, "deploy", "--env-file", str(env_file), *options),
-            env={
-                "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
-                "FAKES": str(self.folder),
-                "HOME": str(self.folder),
-            },
+            self._command(options),
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
             check=False,
         )
+
+    def sit_at(self, *options: str) -> Terminal:
+        """Return the command as it runs on a terminal."""
+        return Terminal(self._command(options), self._environment())
+
+    def _command(self, options: Sequence[str]) -> tuple[str, ...]:
+        env_file = self.folder / ".env"
+        env_file.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()))
+        return (str(CLOSEBELL), "deploy", "--env-file", str(env_file), *options)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "FAKES": str(self.folder),
+            "HOME": str(self.folder),
+        }
 
     def calls(self) -> list[str]:
         """Return what the programs were called with since the last question."""
@@ -212,6 +229,42 @@ def test_dry_run_shows_every_command_and_no_secret_and_does_nothing(tmp_path: Pa
         assert secret not in shown.stdout + shown.stderr
 
 
+def test_dry_run_without_any_setting_shows_the_plan_and_what_is_missing(tmp_path: Path) -> None:
+    operator = make_operator(tmp_path)
+    operator.values.clear()
+    (tmp_path / "bin" / "vercel").unlink()
+    shown = operator.run("--dry-run")
+    assert shown.returncode == 1, "a plan that nobody can carry out yet"
+    assert operator.calls() == []
+    plan, _, missing = shown.stdout.partition("Not there yet")
+    for words in (
+        "Plan for your-app with <ref>.supabase.co: 9 steps, then doctor",
+        "1/9 migrations and routines",
+        "flyctl deploy --app your-app --primary-region fra --process-groups collector",
+        "--build-env 'SUPABASE_URL=https://<ref>.supabase.co'",
+        "9/9 timetable",
+        "closebell doctor",
+    ):
+        assert words in plan
+    assert [line.split()[0] for line in missing.splitlines()[1:]] == [
+        *("FLY_APP", "DATABASE_URL", "SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY"),
+        *("SUPABASE_SECRET_KEY", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
+        *("FUNCTION_SECRET", "DASHBOARD_URL", "vercel"),
+    ]
+    assert "FUNCTION_SECRET           a terminal: openssl rand -base64 32" in missing
+    assert "DASHBOARD_URL, vercel, were not there (docs/deploy.md" in shown.stderr
+
+
+def test_dry_run_as_json_ends_with_what_is_missing(tmp_path: Path) -> None:
+    shown = make_operator(tmp_path, FUNCTION_SECRET="").run("--dry-run", "--json")
+    documents = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert shown.returncode == 1
+    assert [d["state"] for d in documents[:9]] == ["planned"] * 9
+    assert documents[9]["missing"] == "FUNCTION_SECRET"
+    assert documents[10]["error"]["message"] == "expected FUNCTION_SECRET, was not there"
+    assert len(documents) == 11
+
+
 def test_first_deployment_does_everything_in_order(operator: Operator, database: str) -> None:
     done = operator.run("--yes")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -251,7 +304,9 @@ def test_first_deployment_does_everything_in_order(operator: Operator, database:
         names = connection.execute("select name from ops.schedules").fetchall()
         assert ("tick",) in names
     assert {state for _, state in load_status(database)} == {"applied"}
-    assert "doctor ran with closebell-of-mine" in done.stdout
+    # What is not set is empty: doctor must not look at a cloud that runs on this machine.
+    url = operator.values["FUNCTIONS_URL"]
+    assert f"doctor ran with closebell-of-mine, {url} and ." in done.stdout
     assert (operator.folder / ".local" / "deploy.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -273,6 +328,56 @@ def test_deployment_that_failed_goes_on_where_it_stopped(operator: Operator) -> 
     assert fly_groups(calls) == ["collector"]
     assert not [call for call in calls if "secrets" in call or "apps" in call]
     assert calls[-1].startswith("closebell doctor")
+
+
+def test_interrupted_deployment_says_so_and_goes_on_where_it_stopped(operator: Operator) -> None:
+    (operator.folder / "slow").touch()
+    with operator.sit_at() as terminal:
+        terminal.wait_for("Deploy this? (--dry-run shows each command) [y/N]:")
+        terminal.type_in("y\n")
+        terminal.wait_for("building in fra")
+        assert terminal.press_ctrl_c() == 130
+    assert (
+        "closebell: interrupted: image and machine: functions is not done; what it began at the"
+        " host may go on there. closebell deploy goes on here" in terminal.screen
+    )
+    assert "Traceback" not in terminal.screen
+    assert fly_groups(operator.calls()) == ["functions"]
+
+    (operator.folder / "slow").unlink()
+    resumed = operator.run("--yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "5 steps, 4 done and unchanged" in resumed.stdout
+    assert fly_groups(operator.calls()) == ["functions", "collector"]
+
+
+def test_deployment_that_nobody_agrees_to_changes_nothing(tmp_path: Path) -> None:
+    operator = make_operator(tmp_path)
+    with operator.sit_at() as terminal:
+        terminal.wait_for("[y/N]:")
+        terminal.type_in("\n")
+        assert terminal.end() == 1
+    assert "Aborted" in terminal.screen
+    assert operator.calls() == []
+    assert not (tmp_path / ".local").exists()
+
+
+def test_rollback_of_the_page_pauses_all_and_lets_all_go_on(database: str) -> None:
+    migrate(database)
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8").partition("## Back")[2]
+    stop, resume = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    with psycopg.connect(database, autocommit=True) as connection:
+
+        def states() -> tuple[object, ...] | None:
+            return connection.execute(
+                "select count(*) > 3, bool_and(paused_until > now()),"
+                " ops.setting('signals_enabled') from ops.schedules"
+            ).fetchone()
+
+        connection.execute(stop)
+        assert states() == (True, True, "off")
+        connection.execute(resume)
+        assert states() == (True, None, "on")
 
 
 def test_unchanged_deployment_repeats_only_the_check_and_a_change_what_depends_on_it(
@@ -311,13 +416,13 @@ def test_functions_with_another_secret_are_noticed_by_the_first_call(operator: O
     assert "closebell doctor" not in operator.calls()
 
 
-@pytest.mark.parametrize(("code", "result"), [("0", 0), ("1", 0), ("2", 1)])
-def test_doctor_has_the_last_word(operator: Operator, code: str, result: int) -> None:
-    (operator.folder / "doctor").write_text(code)
-    done = operator.run("--yes")
-    assert done.returncode == result, done.stderr
-    assert ("deployed, but doctor found faults" in done.stderr) == (code == "2")
-    assert ("doctor has warnings" in done.stdout) == (code == "1")
+def test_doctor_has_the_last_word(operator: Operator) -> None:
+    for code, result in (("0", 0), ("1", 0), ("2", 1)):
+        (operator.folder / "doctor").write_text(code)
+        done = operator.run("--yes")
+        assert done.returncode == result, done.stderr
+        assert ("deployed, but doctor found faults" in done.stderr) == (code == "2")
+        assert ("doctor has warnings" in done.stdout) == (code == "1")
 
 
 def test_json_is_a_document_a_step(operator: Operator) -> None:
@@ -386,7 +491,7 @@ def test_missing_program_is_named_with_the_way_to_get_it(tmp_path: Path) -> None
     (tmp_path / "bin" / "flyctl").unlink()
     refused = operator.run("--yes")
     assert refused.returncode == 1
-    assert "expected flyctl on PATH" in refused.stderr
+    assert "expected flyctl, was not found on PATH" in refused.stderr
     assert "https://fly.io/docs/flyctl/install" in refused.stderr
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.settings import read_values, require
+from cli.settings import NAME, PROJECT, read_values, require
 from shared.errors import ConfigError
-from shared.settings import OperatorSettings, load_settings
+from shared.settings import OperatorSettings, known_names, load_settings
 
 
 def test_values_are_those_of_the_checked_settings(
@@ -33,3 +33,22 @@ def test_missing_setting_is_named() -> None:
     with pytest.raises(ConfigError, match="expected NO_SUCH_SETTING, was not set") as missing:
         require("no_such_setting")
     assert "make run" in missing.value.hint
+
+
+def test_name_in_env_that_is_no_setting_is_refused_before_one_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    file = tmp_path / ".env"
+    file.write_text("DATABASE_URI=postgresql://x\nuniverse_size=5\n")
+    with pytest.raises(
+        ConfigError, match=r"expected known settings in \.env, was DATABASE_URI "
+    ) as e:
+        require("database_url", [file])
+    assert e.value.hint == "did you mean DATABASE_URL?"
+    file.write_text("DATABASE_URL=postgresql://x\nuniverse_size=5\n")
+    assert require("database_url", [file]) == "postgresql://x"
+
+
+def test_the_page_of_all_settings_has_the_name_of_each() -> None:
+    assert set(NAME.findall((PROJECT / ".env.example").read_text())) == set(known_names())
