@@ -6,6 +6,7 @@ schema `ops`; no command carries logic of its own in SQL.
 
 from __future__ import annotations
 
+import getpass
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,9 +68,18 @@ def connection_options(
         "connect_timeout": connect_timeout_s,
         # A pooler in transaction mode keeps no prepared statements.
         "prepare_threshold": None,
-        "application_name": "closebell",
+        # What ops.audit knows of the person, where several share a role.
+        "application_name": f"closebell ({user_name()})",
         "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC",
     }
+
+
+def user_name() -> str:
+    """Return who sits at this terminal, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container's user may have no name.
+        return "closebell"
 
 
 def fetch(connection: Connection, query: LiteralString, *values: Any) -> list[Row]:

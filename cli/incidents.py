@@ -163,9 +163,9 @@ def close(incident_ids: IdsArgument, note: NoteOption = "", as_json: JsonOption 
 
 def _change(query: Any, incident_ids: list[int], note: str) -> list[Row]:
     """Call a routine for each incident, in one transaction; return the incidents."""
-    from cli.database import connected, fetch
+    from cli.database import connected, fetch, user_name
 
-    who = _user_name()
+    who = user_name()
     with connected() as db, db.transaction():
         return [_one(fetch(db, query, incident_id, note, who)) for incident_id in incident_ids]
 
@@ -174,16 +174,6 @@ def _one(rows: list[Row]) -> Row:
     (row,) = rows
     row.pop("quiet_s")
     return row
-
-
-def _user_name() -> str:
-    """Return who sits at this terminal, for the record."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # A container's user may have no name.
-        return "closebell"
 
 
 def _print(lines: list[str]) -> None:

@@ -109,6 +109,9 @@ def _incidents(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _incidents_of(report: Mapping[str, Any], severity: str) -> Iterator[str]:
     for incident in report["incidents"]:
+        # A pause is told with its schedule, which knows at once.
+        if incident["kind"] == "schedule_paused":
+            continue
         if incident["acknowledged_at"] is None and incident["severity"] == severity:
             yield f"incident {incident['id']}: {incident['message']}"
 

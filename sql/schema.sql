@@ -33,7 +33,7 @@ CREATE TABLE ops.incidents (
     CONSTRAINT incidents_closed_has_a_name CHECK (((closed_at IS NULL) = (closed_by IS NULL))),
     CONSTRAINT incidents_details_is_bounded CHECK ((pg_column_size(details) <= 16000)),
     CONSTRAINT incidents_details_is_object CHECK ((jsonb_typeof(details) = 'object'::text)),
-    CONSTRAINT incidents_kind_is_known CHECK ((kind = ANY (ARRAY['slot_missing'::text, 'feed_stale'::text, 'schedule_failing'::text, 'outbox_growing'::text, 'cron_silent'::text, 'requests_silent'::text, 'budget_exceeded'::text, 'backup_overdue'::text]))),
+    CONSTRAINT incidents_kind_is_known CHECK ((kind = ANY (ARRAY['slot_missing'::text, 'feed_stale'::text, 'schedule_failing'::text, 'schedule_paused'::text, 'outbox_growing'::text, 'cron_silent'::text, 'requests_silent'::text, 'budget_exceeded'::text, 'backup_overdue'::text]))),
     CONSTRAINT incidents_message_is_1_to_1000_characters CHECK (((length(message) >= 1) AND (length(message) <= 1000))),
     CONSTRAINT incidents_note_is_bounded CHECK ((length(note) <= 2000)),
     CONSTRAINT incidents_quiet_s_is_positive CHECK ((quiet_s > 0)),
@@ -673,6 +673,12 @@ CREATE FUNCTION ops.check_page(page jsonb) RETURNS TABLE(name text, timing text,
 declare
     entry jsonb;
     wrong text;
+    seconds_count integer := 0;
+    -- Of pg_cron's workers a schedule of seconds holds one all the time.
+    seconds_max integer := (
+        select settings.setting::integer / 2 from pg_catalog.pg_settings as settings
+        where settings.name = 'cron.max_running_jobs'
+    );
 begin
     if jsonb_typeof(page) is distinct from 'array'
         or jsonb_array_length(page) not between 1 and 200
@@ -752,8 +758,17 @@ begin
                     ),
                     hint = wrong;
         end;
+        seconds_count := seconds_count + (ops.every_s(timing) is not null)::integer;
         return next;
     end loop;
+    if seconds_count > seconds_max then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected at most %s schedules of every N s, were %s', seconds_max, seconds_count
+            ),
+            hint = 'each holds a worker of pg_cron all the time, and half of them'
+                ' (cron.max_running_jobs) are for all others';
+    end if;
     select string_agg(distinct twice.name, ', ')
     into wrong
     from (
@@ -1221,8 +1236,15 @@ begin
                 '%s: expected a step of 1 to %s after * or a range, was %s', name, high, part
             );
         end if;
-        found := found || array(select generate_series(first, last, step));
+        -- No query: one takes longer to begin than the few numbers take to count.
+        while first <= last loop
+            found := found || first;
+            first := first + step;
+        end loop;
     end loop;
+    if strpos(field, ',') = 0 then
+        return found;
+    end if;
     return array(select distinct listed.number from unnest(found) as listed (number) order by 1);
 end
 $_$;
@@ -1835,9 +1857,10 @@ COMMENT ON FUNCTION ops.find_request_causes() IS 'Causes requests_silent: reques
 CREATE FUNCTION ops.find_schedule_causes() RETURNS SETOF ops.cause
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
     AS $$
     -- One cause for each schedule that failed schedule_fail_streak_max times in a row, unless it
-    -- is paused: somebody knows of it.
+    -- is paused; and one for each that is paused, so that nobody forgets it.
     select
         'schedule_failing',
         schedules.name,
@@ -1853,10 +1876,32 @@ CREATE FUNCTION ops.find_schedule_causes() RETURNS SETOF ops.cause
         )
     from ops.schedules
     where schedules.fail_streak >= ops.setting('schedule_fail_streak_max')::integer
-        and coalesce(schedules.paused_until < now(), true);
+        and coalesce(schedules.paused_until < now(), true)
+    union all
+    select
+        'schedule_paused',
+        schedules.name,
+        'warn',
+        format(
+            'The schedule %s is paused until %s: %s%s',
+            schedules.name,
+            case
+                when isfinite(schedules.paused_until)
+                then to_char(schedules.paused_until, 'YYYY-MM-DD HH24:MI "UTC"')
+                else 'it is resumed'
+            end,
+            schedules.reason,
+            case schedules.name
+                when 'tick' then ' (closes are evaluated only as far as the collector asks for it)'
+                when 'watch' then ' (the dead man is not called)'
+            end
+        ),
+        jsonb_build_object('paused_until', schedules.paused_until, 'reason', schedules.reason)
+    from ops.schedules
+    where schedules.paused_until > now();
 $$;
 
-COMMENT ON FUNCTION ops.find_schedule_causes() IS 'Causes schedule_failing: schedules that failed several times in a row and are not paused.';
+COMMENT ON FUNCTION ops.find_schedule_causes() IS 'Causes schedule_failing and schedule_paused: failed several times in a row, or paused.';
 
 CREATE FUNCTION ops.find_slot(INOUT run_id bigint DEFAULT NULL::bigint, INOUT venue text DEFAULT NULL::text, INOUT "interval" text DEFAULT NULL::text, INOUT closed_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3591,18 +3636,24 @@ begin
                     over (partition by cadences.venue, cadences."interval") as each_since
             from ops.cadences
         ) as owed
+        cross join lateral (
+            select
+                greatest(
+                    date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
+                    owed.since - interval '1 microsecond',
+                    kept_since
+                ) as after,
+                case
+                    when owed.cadence = 'close' then at
+                    else least(at, owed.each_since - interval '1 microsecond')
+                end as until
+        ) as span
+        -- No span, no call: the function is strict, and reading an expression is what costs.
         cross join lateral ops.due_closes(
             owed.cadence,
             owed."interval",
-            greatest(
-                date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
-                owed.since - interval '1 microsecond',
-                kept_since
-            ),
-            case
-                when owed.cadence = 'close' then at
-                else least(at, owed.each_since - interval '1 microsecond')
-            end
+            span.after,
+            case when span.after < span.until then span.until end
         ) as due (closed_at)
         where not exists (
             select
@@ -5506,7 +5557,9 @@ begin
         select found.* from ops.find_backup_causes() as found
     loop
         perform ops.raise_incident(
-            cause.kind, cause.subject, cause.severity, cause.message, cause.details
+            cause.kind, cause.subject, cause.severity, cause.message, cause.details,
+            -- A pause ends by hand or at its time: it does not come and go.
+            quiet_s => case cause.kind when 'schedule_paused' then 30 end
         );
     end loop;
     closed_count := ops.close_quiet_incidents();
@@ -6931,7 +6984,12 @@ CREATE VIEW public.feed_status AS
     newest.frame_revision,
     (EXISTS ( SELECT
            FROM public.traders
-          WHERE ((traders.venue = newest.venue) AND (traders."interval" = newest."interval") AND (traders.cadence = 'close'::text) AND traders.enabled))) AS is_each_close
+          WHERE ((traders.venue = newest.venue) AND (traders."interval" = newest."interval") AND (traders.cadence = 'close'::text) AND traders.enabled))) AS is_each_close,
+    ((EXISTS ( SELECT
+           FROM ops.settings
+          WHERE ((settings.name = 'signals_enabled'::text) AND (settings.value = 'off'::text)))) OR (EXISTS ( SELECT
+           FROM ops.timetable
+          WHERE ((timetable.name = 'tick'::text) AND (timetable.paused_until > now()))))) AS is_paused
    FROM ((unnest(ARRAY['binance'::text]) venues(venue)
      CROSS JOIN unnest(ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text]) intervals("interval"))
      CROSS JOIN LATERAL ( SELECT runs.venue,
@@ -6966,6 +7024,8 @@ COMMENT ON COLUMN public.feed_status.missing_count IS 'Instruments still missing
 COMMENT ON COLUMN public.feed_status.frame_revision IS 'Revision of the frame, from 1.';
 
 COMMENT ON COLUMN public.feed_status.is_each_close IS 'Whether some trader is due at each close; if not, a close may be old because nobody was due.';
+
+COMMENT ON COLUMN public.feed_status.is_paused IS 'Whether an operator holds evaluation back: kill switch off, or tick paused. The same in each row; closes come late then.';
 
 CREATE TABLE public.profiles (
     user_id uuid NOT NULL,

@@ -6,7 +6,7 @@ import {
 } from '../src/pure/draft'
 import { advanceFreshness, judgeFreshness, mostTelling, notLiveFeeds } from '../src/pure/freshness'
 import {
-  Malformed, parseInstantMs, parsePreview, parseSignal, parseTrader,
+  Malformed, parseFeedRow, parseInstantMs, parsePreview, parseSignal, parseTrader,
 } from '../src/pure/parse'
 import { authProblem, functionProblem, restProblem } from '../src/pure/problems'
 import { countNew, filterSignals, mergeSignals, NO_FILTER } from '../src/pure/signals'
@@ -92,7 +92,7 @@ describe('freshness', () => {
   const now = Date.UTC(2026, 10, 21, 3, 12, 0)
   const feedRow = (interval: string, age_ms: number, more: Partial<FeedRow> = {}): FeedRow => ({
     venue: 'binance', interval, feed: 'live', closed_at_ms: now - age_ms, complete: true,
-    missing_count: 0, is_each_close: true, ...more,
+    missing_count: 0, is_each_close: true, is_paused: false, ...more,
   })
 
   test('stale is older than one interval and a minute', () => {
@@ -103,6 +103,15 @@ describe('freshness', () => {
   test('where nobody is due at each close, an old one is not stale', () => {
     const row = feedRow('5m', 60 * MINUTE, { is_each_close: false })
     expect(judgeFreshness([row], now)[0]!.is_stale).toBe(false)
+  })
+
+  test('a row says whether evaluation is held back; an older database does not', () => {
+    const wire = {
+      venue: 'binance', interval: '1m', feed: 'live', closed_at: '2026-11-21T03:12:00+00:00',
+    }
+    const told = [{ is_paused: true }, { is_paused: false }, {}]
+    expect(told.map((more) => parseFeedRow({ ...wire, ...more }).is_paused))
+      .toEqual([true, false, false])
   })
 
   test('the chip shows the shortest interval, a stale one first', () => {

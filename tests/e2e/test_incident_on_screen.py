@@ -1,4 +1,6 @@
-"""The collector stands still: an operator sees what is wrong, takes it in hand, sees it end."""
+"""The collector stands still: an operator sees what is wrong, takes it in hand, sees it end.
+The tick is paused: an operator sees who and why, every user that evaluation is held back.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +55,19 @@ def open_page(browser: Browser, stack: Stack, width: int) -> Page:
     return page
 
 
+def open_both(browser: Browser, stack: Stack, email: str) -> tuple[Page, Page]:
+    """Open the dashboard as an operator at a desk and as an ordinary user on a phone."""
+    operator = open_page(browser, stack, 1280)
+    operator.get_by_test_id("demo-sign-in").click()
+    expect(operator.get_by_test_id("connection")).to_contain_text("Live")
+    account = Account(stack, email)
+    user = open_page(browser, stack, 360)
+    user.get_by_test_id("email").fill(account.email)
+    user.get_by_test_id("password").fill(PASSWORD)
+    user.get_by_test_id("auth-submit").click()
+    return operator, user
+
+
 def wait_for_look(stack: Stack, page: Page, is_seen: Callable[[], bool], expectation: str) -> None:
     """Look as the schedule would in the next minute until the page, which asks by itself, shows it.
 
@@ -71,14 +86,7 @@ def test_collector_that_stands_still_is_an_incident_until_it_goes_on(
     watched: Stack, browser: Browser
 ) -> None:
     stack = watched
-    operator = open_page(browser, stack, 1280)
-    operator.get_by_test_id("demo-sign-in").click()
-    expect(operator.get_by_test_id("connection")).to_contain_text("Live")
-    account = Account(stack, "ordinary@example.com")
-    user = open_page(browser, stack, 360)
-    user.get_by_test_id("email").fill(account.email)
-    user.get_by_test_id("password").fill(PASSWORD)
-    user.get_by_test_id("auth-submit").click()
+    operator, user = open_both(browser, stack, "ordinary@example.com")
     finished = (
         "select 1 from ops.runs where status = 'finished' and trader_id is null"
         " and \"interval\" = '1m' and closed_at > now() - interval '65 s'"
@@ -132,5 +140,38 @@ def test_collector_that_stands_still_is_an_incident_until_it_goes_on(
     assert {"feed_stale", "slot_missing"} <= {kind for kind, _ in closed}
     assert {closed_by for _, closed_by in closed} == {"watch"}
     assert "cron_silent" not in {kind for kind, _ in closed}
+    for page in (operator, user):
+        page.context.close()
+
+
+def test_paused_tick_is_told_to_the_operator_and_to_every_user(
+    watched: Stack, browser: Browser
+) -> None:
+    stack = watched
+    operator, user = open_both(browser, stack, "waiting@example.com")
+    evaluated = "select 1 from public.feed_status"
+    stack.wait_for(lambda: query(stack, evaluated) != [], "a close to be evaluated", 180)
+    expect(user.get_by_test_id("data-age")).to_be_visible()
+    paused = operator.locator('article[data-kind="schedule_paused"]')
+    query(stack, "select ops.pause('tick', 'infinity', 'a new venue is tried')")
+    try:
+        wait_for_look(stack, operator, lambda: paused.count() == 1, "the pause on screen")
+        expect(paused).to_contain_text("tick is paused until it is resumed: a new venue is tried")
+        user.clock.fast_forward(FORWARD_S * 1000)
+        for tab in ("tab-signals", "tab-traders"):
+            user.get_by_test_id(tab).click()
+            expect(user.get_by_test_id("paused-banner")).to_contain_text("Evaluation is paused")
+        expect(user.get_by_text("a new venue is tried")).to_have_count(0)
+        assert [v["id"] for v in Axe().run(user).response["violations"]] == []
+    finally:
+        query(stack, "select ops.resume('tick')")
+    user.clock.fast_forward(FORWARD_S * 1000)
+    expect(user.get_by_test_id("paused-banner")).to_have_count(0)
+    query(
+        stack,
+        "update ops.incidents set last_seen_at = last_seen_at - interval '1 minute'"
+        " where kind = 'schedule_paused'",
+    )
+    wait_for_look(stack, operator, lambda: paused.count() == 0, "the end of the pause")
     for page in (operator, user):
         page.context.close()

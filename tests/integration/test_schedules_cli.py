@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pty
@@ -188,7 +189,7 @@ def test_run_show_and_history(terminal: Terminal) -> None:
     assert [row["schedule"] for row in terminal.document("history")["history"]] == ["trim", "tick"]
     text = terminal.run("show", "tick")
     assert "every minute UTC  (* * * * *)" in text
-    assert "run_now by postgres via closebell" in text
+    assert f"run_now by postgres via closebell ({getpass.getuser()})\n" in text
     found = terminal.document("show", "tick")
     assert found["schedule"]["fail_streak"] == 0 and len(found["history"]) == 1
     assert "was nope" in terminal.run("show", "nope", code=2)

@@ -1,6 +1,6 @@
 -- Every routine of ours: no search_path of the caller's, no execution by users.
 begin;
-select plan(5);
+select plan(6);
 
 create temporary view routines as
 select
@@ -63,6 +63,19 @@ select results_eq(
 select is(
     (select count(*) from routines where schema = 'public'), 9::bigint,
     'and there are no others but the two for operators in the schema that REST shows'
+);
+
+select is_empty(
+    $$
+    select distinct pg_proc.pronamespace::regnamespace
+    from pg_proc
+    where pg_proc.pronamespace::regnamespace::text not in (
+        'public', 'ops',
+        'auth', 'cron', 'extensions', 'information_schema', 'net', 'pg_catalog', 'realtime', 'tap'
+    )
+        and pg_proc.pronamespace::regnamespace::text not like 'pg\_temp\_%'
+    $$,
+    'no routine of ours is in a schema that is not looked at here'
 );
 
 select * from finish();

@@ -1,6 +1,6 @@
 -- feed_status: the newest evaluated slot per interval, for every signed-in user.
 begin;
-select plan(5);
+select plan(9);
 
 select tap.new_user('ann') as ann, tap.new_user('bob') as bob
 \gset
@@ -25,6 +25,18 @@ reset role;
 update public.traders set cadence = 'every 3 closes';
 select tap.act_as(:'bob');
 select ok(not is_each_close, 'not while nobody is due at each') from public.feed_status;
+select ok(not is_paused, 'nobody holds it back') from public.feed_status;
+reset role;
+select ops.pause('trim', 'infinity', 'not theirs to know');
+select ok(not is_paused, 'nor does a pause of the housekeeping') from public.feed_status;
+select ops.pause('tick', 'infinity', 'a secret');
+select tap.act_as(:'bob');
+select ok(is_paused, 'while tick is paused every user may know') from public.feed_status;
+reset role;
+select ops.resume('tick');
+update ops.settings set value = 'off' where name = 'signals_enabled';
+select tap.act_as(:'bob');
+select ok(is_paused, 'and while the kill switch is off') from public.feed_status;
 select tap.act_as_role('anon');
 select throws_ok('select * from public.feed_status', '42501');
 

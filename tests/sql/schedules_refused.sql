@@ -1,6 +1,6 @@
 -- A page with one impossible schedule is refused with the reason, and nothing of it is applied.
 begin;
-select plan(28);
+select plan(29);
 
 create temporary table before as select * from ops.timetable;
 create temporary table jobs_before as select * from cron.job;
@@ -77,6 +77,22 @@ select is(pg_temp.refusal(jsonb_build_object('description', repeat('x', 1001))),
     'PT400 schedule bad: expected command and description of at most 1,000 characters',
     'a book for a description');
 
+select throws_ok(
+    $$
+    select ops.diff(jsonb_agg(jsonb_build_object(
+        'name', 'seconds_' || place, 'timing', 'every 5 s', 'command', 'select 1',
+        'description', 'd'
+    )))
+    from generate_series(1, current_setting('cron.max_running_jobs')::integer / 2 + 1) as place
+    $$,
+    'PT400',
+    format(
+        'expected at most %s schedules of every N s, were %s',
+        current_setting('cron.max_running_jobs')::integer / 2,
+        current_setting('cron.max_running_jobs')::integer / 2 + 1
+    ),
+    'schedules that would leave no worker of pg_cron to the others'
+);
 select throws_ok('select ops.apply(null)', 'PT400', 'expected a page of schedules, was null');
 select throws_ok('select ops.apply(''[]'')', 'PT400',
     'expected a page of 1 to 200 schedules, was 0 of them');

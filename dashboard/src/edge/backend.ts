@@ -91,7 +91,7 @@ export class Backend implements SignalTable {
 
   async selectFeedStatus(): Promise<FeedRow[]> {
     const query = this.client.from('feed_status')
-      .select('venue,interval,feed,closed_at,complete,missing_count,is_each_close')
+      .select('venue,interval,feed,closed_at,complete,missing_count,is_each_close,is_paused')
     return rows(await query.limit(100)).map(parseFeedRow)
   }
 

@@ -5,6 +5,7 @@ const TITLES: Readonly<Record<string, string>> = {
   slot_missing: 'Closes are not evaluated',
   feed_stale: 'Market data is late',
   schedule_failing: 'A schedule keeps failing',
+  schedule_paused: 'A schedule is paused',
   outbox_growing: 'Notifications pile up',
   cron_silent: 'The timetable stands still',
   requests_silent: 'Calls to the functions are not sent',

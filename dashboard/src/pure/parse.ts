@@ -108,6 +108,7 @@ export function parseFeedRow(value: unknown): FeedRow {
     complete: row['complete'] !== false,
     missing_count: optional(row, 'missing_count', integerOf) ?? 0,
     is_each_close: row['is_each_close'] !== false,
+    is_paused: row['is_paused'] === true,
   }
 }
 

@@ -62,6 +62,8 @@ export interface FeedRow {
   readonly missing_count: number
   /** Whether some trader is due at each close of the interval. */
   readonly is_each_close: boolean
+  /** Whether an operator holds evaluation back: closes come late. */
+  readonly is_paused: boolean
 }
 
 export interface PreviewMatch {

@@ -15,6 +15,7 @@ export class FreshnessList {
   judged = $derived(judgeFreshness(this.rows, clock.now_ms))
   telling = $derived(mostTelling(this.judged))
   stale = $derived(this.judged.filter((row) => row.is_stale))
+  is_paused = $derived(this.rows.some((row) => row.is_paused))
 
   #is_polling_soon = false
 

@@ -9,6 +9,12 @@ as $$
 declare
     entry jsonb;
     wrong text;
+    seconds_count integer := 0;
+    -- Of pg_cron's workers a schedule of seconds holds one all the time.
+    seconds_max integer := (
+        select settings.setting::integer / 2 from pg_catalog.pg_settings as settings
+        where settings.name = 'cron.max_running_jobs'
+    );
 begin
     if jsonb_typeof(page) is distinct from 'array'
         or jsonb_array_length(page) not between 1 and 200
@@ -88,8 +94,17 @@ begin
                     ),
                     hint = wrong;
         end;
+        seconds_count := seconds_count + (ops.every_s(timing) is not null)::integer;
         return next;
     end loop;
+    if seconds_count > seconds_max then
+        raise sqlstate 'PT400' using
+            message = format(
+                'expected at most %s schedules of every N s, were %s', seconds_max, seconds_count
+            ),
+            hint = 'each holds a worker of pg_cron all the time, and half of them'
+                ' (cron.max_running_jobs) are for all others';
+    end if;
     select string_agg(distinct twice.name, ', ')
     into wrong
     from (

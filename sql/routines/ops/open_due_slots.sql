@@ -32,18 +32,24 @@ begin
                     over (partition by cadences.venue, cadences."interval") as each_since
             from ops.cadences
         ) as owed
+        cross join lateral (
+            select
+                greatest(
+                    date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
+                    owed.since - interval '1 microsecond',
+                    kept_since
+                ) as after,
+                case
+                    when owed.cadence = 'close' then at
+                    else least(at, owed.each_since - interval '1 microsecond')
+                end as until
+        ) as span
+        -- No span, no call: the function is strict, and reading an expression is what costs.
         cross join lateral ops.due_closes(
             owed.cadence,
             owed."interval",
-            greatest(
-                date_bin(owed.length, at, timestamptz 'epoch') - owed.length * slots_max,
-                owed.since - interval '1 microsecond',
-                kept_since
-            ),
-            case
-                when owed.cadence = 'close' then at
-                else least(at, owed.each_since - interval '1 microsecond')
-            end
+            span.after,
+            case when span.after < span.until then span.until end
         ) as due (closed_at)
         where not exists (
             select

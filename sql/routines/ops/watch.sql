@@ -37,7 +37,9 @@ begin
         select found.* from ops.find_backup_causes() as found
     loop
         perform ops.raise_incident(
-            cause.kind, cause.subject, cause.severity, cause.message, cause.details
+            cause.kind, cause.subject, cause.severity, cause.message, cause.details,
+            -- A pause ends by hand or at its time: it does not come and go.
+            quiet_s => case cause.kind when 'schedule_paused' then 30 end
         );
     end loop;
     closed_count := ops.close_quiet_incidents();

@@ -189,6 +189,13 @@ def test_warning_is_named_on_top(change: dict[str, Any], warning: str) -> None:
     assert shown(document)[1].startswith(f"! {warning}")
 
 
+def test_pause_is_told_once_and_at_once() -> None:
+    """By its schedule; its incident, raised by the next look, says nothing more."""
+    incident = INCIDENT | {"kind": "schedule_paused", "severity": "warn"}
+    document = report(schedules=[PAUSED], incidents=[incident])
+    assert document["warnings"] == ["schedule tick is paused: x"]
+
+
 def test_pause_says_when_it_ends() -> None:
     forever = PAUSED | {"paused_until": "infinity"}
     lines = shown(report(schedules=[PAUSED, forever]))
