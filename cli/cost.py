@@ -58,7 +58,7 @@ def cost(
             if row["projected_month"] is not None
         }
         bills = bills_by_host(usage, load_prices())
-        host = functions_on or host_of(row["url"]) or next(iter(bills))
+        host: str = functions_on or host_of(row["url"]) or next(iter(bills))
         if as_json:
             print_json(cost_screens.cost_document(budget, bills, host))
         else:
@@ -110,7 +110,7 @@ def plan(
         measured = load_measured()
         usage = plan_usage(asked, measured.units)
         bills = bills_by_host(usage, load_prices())
-        host = functions_on or next(iter(bills))
+        host: str = functions_on or next(iter(bills))
         if not as_json:
             cost_screens.show_plan(make_console(), asked, measured, bills, host)
         check_plan(asked, bills[host], usd_max=budget, commands_max=commands_max)

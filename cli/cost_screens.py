@@ -161,10 +161,9 @@ def amount(meter: str, value: Any) -> str:
 
 
 def _is_projected(budget: Budget) -> bool:
-    """Return whether more than the database's size is known of a month."""
-    return any(
-        row["projected_month"] is not None for row in budget if row["meter"] != "database_bytes"
-    )
+    """Return whether a month is known of all that is up: its hours are most of a bill."""
+    up = [row for row in budget if row["meter"].endswith("_seconds") and row["since"]]
+    return bool(up) and all(row["projected_month"] is not None for row in up)
 
 
 def _table(*names: str) -> Table:
