@@ -6,6 +6,7 @@ Pure: a report in, lines out (rich's markup; a console without colours drops it)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -39,8 +40,8 @@ def label_of(report: Report) -> list[str]:
 def screen_of(report: Report, failure: str, every_s: float, console: Console) -> Text:
     """Return the whole screen of --watch; `failure`: why the report is an old one.
 
-    A window too low for it gets no empty lines, then one line each of schedules, budget and
-    incidents; what is still too much is left out at the end, and the last line says so.
+    A window too low for it gets no empty lines, then one line each of problems, schedules, budget
+    and incidents; what is still too much is left out at the end, and the last line says so.
     """
     head = [f"closebell status · {report['at'][:10]} {report['at'][11:19]} UTC"]
     if failure:
@@ -48,7 +49,7 @@ def screen_of(report: Report, failure: str, every_s: float, console: Console) ->
     head += label_of(report)
     foot = f"every {every_s:g} s · Ctrl-C ends"
     width, height = console.size
-    whole, short = lines_of(report), lines_of(report, short=True)
+    whole, short = lines_of(report), lines_of(report, short_width=width)
     for lines in ([*whole, ""], [line for line in whole if line], [line for line in short if line]):
         screen = Text.from_markup("\n".join((*head, *lines, f"[dim]{foot}[/]")))
         rows = screen.wrap(console, width)
@@ -58,11 +59,12 @@ def screen_of(report: Report, failure: str, every_s: float, console: Console) ->
     return Text("\n").join([*list(rows)[: height - 1], note])
 
 
-def lines_of(report: Report, *, short: bool = False) -> list[str]:
-    """Return everything below the title; `short`: one line of what the problems on top repeat."""
+def lines_of(report: Report, *, short_width: int | None = None) -> list[str]:
+    """Return everything below the title; in short a line each of what takes several, so wide."""
+    short = short_width is not None
     budget = list(_budget_lines(report))
     return [
-        *_problem_lines(report),
+        *_problem_lines(report, short_width),
         "",
         *_feed_lines(report),
         "",
@@ -83,13 +85,14 @@ def since(at: str | None, now: str) -> str:
     return "never" if age is None else ago(age)
 
 
-def _problem_lines(report: Report) -> Iterator[str]:
+def _problem_lines(report: Report, width: int | None) -> Iterator[str]:
     if not report["problems"] and not report["warnings"]:
         yield "[green]✓[/] all is well"
-    for problem in report["problems"]:
-        yield f"[red]✗[/] [bold]{escape(problem)}[/]"
-    for warning in report["warnings"]:
-        yield f"[yellow]![/] [bold]{escape(warning)}[/]"
+    marks = ("[red]✗[/]", report["problems"]), ("[yellow]![/]", report["warnings"])
+    for mark, texts in marks:
+        for text in texts:
+            shown = shorten(text, width - 2, placeholder=" …") if width else text
+            yield f"{mark} [bold]{escape(shown)}[/]"
 
 
 def _feed_lines(report: Report) -> Iterator[str]:

@@ -127,8 +127,15 @@ def test_text_names_the_run_and_nothing_found_is_said(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("exec",), "expected a function or another source, was exec"),
-        (("--grep", "["), "expected a regular expression"),
+        (
+            ("exec",),
+            "expected a function or another source, was exec (did you mean execute_traders?)",
+        ),
+        (("execute_trader",), "was execute_trader (did you mean execute_traders?)"),
+        (("-f", "postgers"), "was postgers (did you mean postgres?)"),
+        (("xyz",), "was xyz (`closebell logs sources` lists them)"),
+        (("--grep", "["), "expected a regular expression, was '[': brackets [] not balanced"),
+        (("--grep", "a", "--exclude", "("), "was '(': parentheses () not balanced (exclude)"),
         (("--since", "soon"), "after --since, was 'soon'"),
         (("--since", "1m", "--until", "2m"), "expected --since before --until"),
         (("-f", "--until", "2m"), "expected --follow or --until, was both"),
