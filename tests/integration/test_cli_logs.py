@@ -160,6 +160,7 @@ def test_database_that_does_not_answer_is_said_in_one_line(words: tuple[str, ...
     done = run(*words, environment=nobody)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("closebell: Postgres: ") and "refused" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert "pass-word" not in done.stderr and "Traceback" not in done.stderr
     document = json.loads(run(*words, "--json", environment=nobody).stdout)
     assert document["error"]["code"] == "StoreUnavailable"
