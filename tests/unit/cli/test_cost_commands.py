@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.cost_screens import cost_document
 from cli.main import app
+from shared.cost.prices import bills_by_host, load_prices
 
 DESIGN = ("--symbols", "500", "--intervals", "5", "--traders", "1000")
 
@@ -110,3 +114,26 @@ def test_cost_without_a_system_says_what_is_missing(monkeypatch: pytest.MonkeyPa
     result = run()
     assert result.exit_code == 1
     assert "DATABASE_URL" in result.stderr
+
+
+def meter(name: str, projected: float | None) -> dict[str, Any]:
+    return {
+        "meter": name,
+        "unit": "s",
+        "since": datetime(2026, 11, 21, tzinfo=UTC),
+        "used_today": 60.0,
+        "used_month": 60.0,
+        "projected_month": projected,
+        "free_limit": None,
+        "share": None,
+    }
+
+
+def test_month_is_billed_when_all_that_is_up_has_a_rate() -> None:
+    """The collector reports a little later than the functions: without it a month looks free."""
+    functions, month_s = meter("function_machine_seconds", 2_592_000.0), 2_592_000.0
+    for collector_s, usd in [(None, None), (month_s, 2.28)]:
+        budget = [meter("collector_seconds", collector_s), functions]
+        usage = {row["meter"]: row["projected_month"] or 0.0 for row in budget}
+        bills = bills_by_host(usage, load_prices())
+        assert cost_document(budget, bills, "cloud-run")["usd_per_month"] == usd
