@@ -91,7 +91,7 @@ def _problem_lines(report: Report, width: int | None) -> Iterator[str]:
     marks = ("[red]✗[/]", report["problems"]), ("[yellow]![/]", report["warnings"])
     for mark, texts in marks:
         for text in texts:
-            shown = shorten(text, width - 2, placeholder=" …") if width else text
+            shown = shorten(text, max(width - 2, 20), placeholder=" …") if width else text
             yield f"{mark} [bold]{escape(shown)}[/]"
 
 

@@ -10,14 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from time import perf_counter
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,8 +30,6 @@ class Measures:
     """Counts what is reported to it; reads what the parts themselves count (`watch`)."""
 
     def __init__(self) -> None:
-        # When each series began: a fifth of all samples, read by nobody.
-        disable_created_metrics()
         self.registry = CollectorRegistry(auto_describe=False)
         registry = self.registry
 
