@@ -24,7 +24,7 @@ from tests.stack import Stack
 
 COMMAND = Path(sys.executable).parent / "closebell"
 PROMISE_MS = 300.0
-RUNS = 7
+RUNS, SHOWN = 7, 8
 RULE = "crosses_above(ema(9), ema(21)) and rsi(14) < 60"
 SYMBOLS, BARS, HOUR_MS = 3, 500, 3_600_000
 
@@ -40,11 +40,12 @@ def measure() -> list[Figure]:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["PYTHONPYCACHEPREFIX"] = f"{folder}/compiled"
         medians = {
-            " ".join(words[:2]): statistics.median(_times_ms(words, environment, whole=False))
-            for words in _commands(folder)
+            name: statistics.median(_times_ms((*name.split(), *words), environment, whole=False))
+            for name, words in commands(folder).items()
         }
         whole_ms = statistics.median(_times_ms(("status", "--json"), environment, whole=True))
-    shown = ", ".join(f"{name} {ms:.0f}" for name, ms in sorted(medians.items()))
+    slowest = sorted(medians, key=lambda name: -medians[name])[:SHOWN]
+    shown = ", ".join(f"{name} {medians[name]:.0f}" for name in slowest)
     slowest_ms = max(medians.values())
     return [
         Figure(
@@ -53,7 +54,8 @@ def measure() -> list[Figure]:
             unit="ms",
             promise=f"< {PROMISE_MS:.0f} ms",
             kept=slowest_ms < PROMISE_MS,
-            conditions=f"the slowest of (medians of {RUNS}): {shown}; {machine()}",
+            conditions=f"of {len(medians)} commands, each called (medians of {RUNS}), the slowest:"
+            f" {shown}; {machine()}",
         ),
         Figure(
             name="cli_status_answer",
@@ -65,18 +67,43 @@ def measure() -> list[Figure]:
     ]
 
 
-def _commands(folder: str) -> list[tuple[str, ...]]:
+def commands(folder: str) -> dict[str, tuple[str, ...]]:
+    """Return the further words of every command; some are refused, which is an output, too."""
     files = ("--files", folder, "--interval", "1h")
-    return [
-        ("--help",),
-        ("status",),
-        ("doctor",),
-        ("rules", "check", RULE),
-        ("rules", "functions"),
-        ("rules", "preview", RULE, *files),
-        ("rules", "explain", RULE, "S0USDT", *files),
-        ("rules", "backtest", RULE, *files),
-    ]
+    nothing = f"{folder}/nothing"
+    return {
+        "--help": (),
+        "rules check": (RULE,),
+        "rules functions": (),
+        "rules preview": (RULE, *files),
+        "rules explain": (RULE, "S0USDT", *files),
+        "rules backtest": (RULE, *files),
+        "status": (),
+        "doctor": (),
+        "schedules list": (),
+        "schedules show": ("tick",),
+        "schedules pause": ("nothing", "--reason", "bench"),
+        "schedules resume": ("nothing",),
+        "schedules run": ("nothing",),
+        "schedules history": ("tick",),
+        "schedules diff": (),
+        "schedules apply": ("--dry-run",),
+        "runs list": (),
+        "runs show": ("latest",),
+        "logs": (),
+        "incidents list": (),
+        "incidents show": ("1",),
+        "incidents ack": ("1",),
+        "incidents close": ("1",),
+        "cost": (),
+        "cost plan": (),
+        "backup": (f"{folder}/backups",),
+        "restore": (nothing, "--verify"),
+        "export traders": (f"{folder}/traders",),
+        "export signals": (),
+        "import traders": (nothing,),
+        "deploy": ("--dry-run",),
+    }
 
 
 def _times_ms(words: Sequence[str], environment: Mapping[str, str], *, whole: bool) -> list[float]:

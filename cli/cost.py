@@ -24,13 +24,18 @@ app = typer.Typer(
 
 Host = Literal["fly", "cloud-run"]
 HostOption = Annotated[
-    Host, typer.Option("--functions", help="Where the functions run.", show_default=True)
+    Host | None,
+    typer.Option(
+        "--functions",
+        help="Where the functions run; without it where they do, else the cheaper of both.",
+        show_default=False,
+    ),
 ]
 
 
 @app.callback()
 def cost(
-    context: typer.Context, functions_on: HostOption = "fly", as_json: JsonOption = False
+    context: typer.Context, functions_on: HostOption = None, as_json: JsonOption = False
 ) -> None:
     """Show what is used: today, the month's projection, against free and paid prices.
 
@@ -41,21 +46,23 @@ def cost(
     with reporting(as_json):
         from cli import cost_screens
         from cli.database import connected, fetch
-        from shared.cost.prices import load_prices, make_bill, plans_for
+        from shared.cost.prices import bills_by_host, host_of, load_prices
 
         with connected() as database:
             budget = fetch(database, "select * from ops.budget order by meter")
+            (row,) = fetch(database, "select ops.setting('functions_url') as url")
         # Until a rate is known nothing is projected; what a level is, is known at once.
         usage = {
             str(row["meter"]): float(row["projected_month"])
             for row in budget
             if row["projected_month"] is not None
         }
-        bill = make_bill(usage, plans_for(load_prices(), functions_on))
+        bills = bills_by_host(usage, load_prices())
+        host: str = functions_on or host_of(row["url"]) or next(iter(bills))
         if as_json:
-            print_json(cost_screens.cost_document(budget, bill))
+            print_json(cost_screens.cost_document(budget, bills, host))
         else:
-            cost_screens.show_cost(make_console(), budget, bill)
+            cost_screens.show_cost(make_console(), budget, bills, host)
 
 
 @app.command(short_help="Calculate a month of a configuration.")
@@ -72,7 +79,7 @@ def plan(
     hours: Annotated[
         float, typer.Option(help="Hours a day that a user has the dashboard open.")
     ] = 2.0,
-    functions_on: HostOption = "fly",
+    functions_on: HostOption = None,
     budget: Annotated[
         float, typer.Option(help="USD a month that it may cost; more is refused.")
     ] = 5.0,
@@ -83,12 +90,12 @@ def plan(
 ) -> None:
     """Calculate a month of a configuration; one that breaks the budget is refused (exit 2).
 
-    Example: closebell cost plan --symbols 500 --intervals 5 --traders 1000 --functions cloud-run
+    Example: closebell cost plan --symbols 500 --intervals 5 --traders 1000
     """
     with reporting(as_json):
         from cli import cost_screens
         from shared.cost.plan import Configuration, check_configuration, load_measured, plan_usage
-        from shared.cost.prices import load_prices, make_bill, plans_for
+        from shared.cost.prices import bills_by_host, load_prices
         from shared.cost.refusal import check_plan
 
         asked = Configuration(
@@ -102,12 +109,13 @@ def plan(
         check_configuration(asked)
         measured = load_measured()
         usage = plan_usage(asked, measured.units)
-        bill = make_bill(usage, plans_for(load_prices(), functions_on))
+        bills = bills_by_host(usage, load_prices())
+        host: str = functions_on or next(iter(bills))
         if not as_json:
-            cost_screens.show_plan(make_console(), asked, measured, bill)
-        check_plan(asked, bill, usd_max=budget, commands_max=commands_max)
+            cost_screens.show_plan(make_console(), asked, measured, bills, host)
+        check_plan(asked, bills[host], usd_max=budget, commands_max=commands_max)
         if as_json:
-            print_json(cost_screens.plan_document(asked, measured, bill))
+            print_json(cost_screens.plan_document(asked, measured, bills, host))
 
 
 def read_intervals(text: str) -> tuple[Interval, ...]:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from shared.cost.plan import Configuration, Measured
 
+Bills = Mapping[str, Bill]
+Budget = Sequence[Mapping[str, Any]]
+
 _NEAR = 0.8
+_HOSTS = {"fly": "on Fly, too", "cloud-run": "on Cloud Run"}
 _SERVICES = {
     "collector": "collector",
     "functions": "functions",
@@ -31,6 +35,8 @@ _SERVICES = {
 }
 # Before ten minutes are counted there is no month to bill.
 NO_BILL: dict[str, Any] = {
+    "functions_on": None,
+    "usd_by_host": {},
     "usd_per_month": None,
     "arithmetic": "",
     "lines": [],
@@ -40,7 +46,7 @@ NO_BILL: dict[str, Any] = {
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-def cost_document(budget: Sequence[Mapping[str, Any]], bill: Bill) -> dict[str, Any]:
+def cost_document(budget: Budget, bills: Bills, host: str) -> dict[str, Any]:
     """Return what `closebell cost --json` prints; amounts in the unit of each meter."""
     meters = [
         {
@@ -54,19 +60,24 @@ def cost_document(budget: Sequence[Mapping[str, Any]], bill: Bill) -> dict[str, 
         }
         for row in budget
     ]
-    return {"meters": meters} | (_bill_document(bill) if _is_projected(budget) else NO_BILL)
+    return {"meters": meters} | (_bill_document(bills, host) if _is_projected(budget) else NO_BILL)
 
 
-def plan_document(asked: Configuration, measured: Measured, bill: Bill) -> dict[str, Any]:
+def plan_document(
+    asked: Configuration, measured: Measured, bills: Bills, host: str
+) -> dict[str, Any]:
     """Return what `closebell cost plan --json` prints."""
     return {
         "configuration": msgspec.to_builtins(asked),
         "measured": {"on": measured.measured_on, "conditions": measured.conditions},
-    } | _bill_document(bill)
+    } | _bill_document(bills, host)
 
 
-def _bill_document(bill: Bill) -> dict[str, Any]:
+def _bill_document(bills: Bills, host: str) -> dict[str, Any]:
+    bill = bills[host]
     return {
+        "functions_on": host,
+        "usd_by_host": {name: other.usd for name, other in bills.items()},
         "usd_per_month": bill.usd,
         "arithmetic": bill.arithmetic,
         "lines": [
@@ -86,7 +97,7 @@ def _bill_document(bill: Bill) -> dict[str, Any]:
     }
 
 
-def show_cost(console: Console, budget: Sequence[Mapping[str, Any]], bill: Bill) -> None:
+def show_cost(console: Console, budget: Budget, bills: Bills, host: str) -> None:
     """Print what is used and what a month of it costs."""
     began = [row["since"] for row in budget if row["since"] is not None]
     head = f"What is used · {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -95,7 +106,7 @@ def show_cost(console: Console, budget: Sequence[Mapping[str, Any]], bill: Bill)
         console.print("Nothing is counted yet: the first report comes with the first close.")
         return
     console.print(f"{head} · rate since {min(began):%Y-%m-%d %H:%M} UTC")
-    shares = {share.meter: share for share in bill.shares}
+    shares = {share.meter: share for share in bills[host].shares}
     table = _table("meter", "today", "a month", "free", "share", "if paid")
     for row in budget:
         share = shares.get(row["meter"])
@@ -104,16 +115,18 @@ def show_cost(console: Console, budget: Sequence[Mapping[str, Any]], bill: Bill)
             word(row["meter"]),
             amount(row["meter"], row["used_today"]),
             "soon" if month is None and row["since"] else amount(row["meter"], month),
-            *_free(share),
+            *(_free(share) if share else _free_of(row)),
         )
     console.print(table)
     if _is_projected(budget):
-        _show_bill(console, bill)
+        _show_bill(console, bills, host)
     else:
         console.print("Less than ten minutes are counted: too few to project a month and its cost.")
 
 
-def show_plan(console: Console, asked: Configuration, measured: Measured, bill: Bill) -> None:
+def show_plan(
+    console: Console, asked: Configuration, measured: Measured, bills: Bills, host: str
+) -> None:
     """Print a month of a configuration, and what it costs."""
     console.print(
         f"A month of {asked.symbols:,} symbols × {len(asked.intervals)} intervals"
@@ -125,10 +138,10 @@ def show_plan(console: Console, asked: Configuration, measured: Measured, bill: 
         style="dim",
     )
     table = _table("meter", "a month", "free", "share", "if paid")
-    for share in bill.shares:
+    for share in bills[host].shares:
         table.add_row(word(share.meter), amount(share.meter, share.amount), *_free(share))
     console.print(table)
-    _show_bill(console, bill)
+    _show_bill(console, bills, host)
     console.print(f"Units measured {measured.measured_on}: {measured.conditions}", style="dim")
 
 
@@ -143,15 +156,14 @@ def amount(meter: str, value: Any) -> str:
                 return f"{number / size:.3g} {unit}" if number < 1e15 else f"{number:.3g} B"
         return f"{number:.0f} B"
     if meter.endswith("_seconds"):
-        return f"{number / 3600:,.1f} h"
+        return f"{number / 60:.1f} min" if number < 3600 else f"{number / 3600:,.1f} h"
     return f"{number:,.0f}"
 
 
-def _is_projected(budget: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether more than the database's size is known of a month."""
-    return any(
-        row["projected_month"] is not None for row in budget if row["meter"] != "database_bytes"
-    )
+def _is_projected(budget: Budget) -> bool:
+    """Return whether a month is known of all that is up: its hours are most of a bill."""
+    up = [row for row in budget if row["meter"].endswith("_seconds") and row["since"]]
+    return bool(up) and all(row["projected_month"] is not None for row in up)
 
 
 def _table(*names: str) -> Table:
@@ -161,10 +173,13 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _free(share: Share | None) -> tuple[str, Text, str]:
+def _free_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return what is free of a meter of which no month is known yet."""
+    return amount(row["meter"], row["free_limit"]), "–", "–"
+
+
+def _free(share: Share) -> tuple[str, Text, str]:
     """Return what is free, the share with a mark, and what all of it costs when it is paid."""
-    if share is None:
-        return "–", Text("–", style="dim"), "–"
     paid = f"${share.paid_usd:,.2f}"
     if share.free is None or share.share is None:
         return "–", Text("–", style="dim"), paid
@@ -174,7 +189,8 @@ def _free(share: Share | None) -> tuple[str, Text, str]:
     return amount(share.meter, share.free), Text(f"{share.share:.0%} {mark}", style=style), paid
 
 
-def _show_bill(console: Console, bill: Bill) -> None:
+def _show_bill(console: Console, bills: Bills, host: str) -> None:
+    bill = bills[host]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column()
@@ -184,6 +200,9 @@ def _show_bill(console: Console, bill: Bill) -> None:
     table.add_row(Text("a month", style="bold"), "", Text(f"${bill.usd:,.2f}", style="bold"))
     console.print(table)
     console.print()
+    for name, other in bills.items():
+        if name != host:
+            console.print(f"With the functions {_HOSTS[name]}: ${other.usd:,.2f} a month.")
     if bill.first is not None and bill.first.share:
         times = 1 / bill.first.share
         left = f"at {times:.3g} times this" if times > 1 else "already"

@@ -89,7 +89,9 @@ def fetch(connection: Connection, query: LiteralString, *values: Any) -> list[Ro
 
 def translated(error: psycopg.Error) -> StoreUnavailable | InvalidRequest:
     """Return our error for one of Postgres."""
-    message = (error.diag.message_primary or str(error)).strip()
+    said = (error.diag.message_primary or str(error)).strip()
+    # What a connection could not do takes libpq several lines.
+    message = "; ".join(line.strip() for line in said.splitlines())
     hint = error.diag.message_hint or ""
     if error.sqlstate in _REFUSALS:
         return InvalidRequest(message, hint=hint)

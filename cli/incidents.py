@@ -7,14 +7,13 @@ closed. What each kind means and what to do: docs/runbook.md.
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.arguments import JsonOption
 from cli.completion import complete_incidents
-from cli.output import print_json, reporting
+from cli.output import print_json, reporting, screen_width
 
 if TYPE_CHECKING:
     from cli.database import Row
@@ -26,7 +25,6 @@ app = typer.Typer(
 )
 
 _ID_MAX = 2**63 - 1
-_WIDTH_WITHOUT_TERMINAL = 120
 _COLUMNS = (
     "id, kind, subject, severity, message, details, raised_at, last_seen_at,"
     " acknowledged_at, acknowledged_by, note, closed_at, closed_by"
@@ -92,7 +90,9 @@ def list_incidents(
         from cli.incident_screens import list_lines
 
         _print(
-            list_lines(shown, state, _width(), with_closed=with_closed, has_more=len(rows) > limit)
+            list_lines(
+                shown, state, screen_width(), with_closed=with_closed, has_more=len(rows) > limit
+            )
         )
 
 
@@ -125,7 +125,7 @@ def show(incident_id: IdArgument, as_json: JsonOption = False) -> None:
             return
         from cli.incident_screens import one_lines
 
-        _print(one_lines(row, now, _width()))
+        _print(one_lines(row, now, screen_width()))
 
 
 @app.command(short_help="Take incidents in hand.")
@@ -179,8 +179,3 @@ def _one(rows: list[Row]) -> Row:
 def _print(lines: list[str]) -> None:
     """Print lines; their colours on a terminal only, and not if NO_COLOR is set."""
     typer.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _width() -> int:
-    """Return the width to write for; what goes into a file or a pipe is not squeezed."""
-    return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns

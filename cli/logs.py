@@ -85,6 +85,8 @@ def logs(
                 _follow(filters, tail, as_json, colour)
             else:
                 _show(filters, tail, as_json, colour)
+        except InvalidRequest as error:
+            raise _with_near_name(error, functions or []) from error
         except KeyboardInterrupt:
             # Ctrl-C is how a follower is ended: no message.
             sys.stdout.flush()
@@ -126,6 +128,19 @@ def _filters(
         "exclude": exclude,
     }
     return {name: value for name, value in filters.items() if value}
+
+
+def _with_near_name(error: InvalidRequest, functions: list[str]) -> InvalidRequest:
+    """Return the refusal of a name with the one that was meant; any other as it is."""
+    from difflib import get_close_matches
+
+    name = error.message.rpartition(", was ")[2]
+    if name not in functions:
+        return error
+    near = complete_sources(name) or get_close_matches(name, complete_sources(""), n=1)
+    if not near:
+        return error
+    return InvalidRequest(error.message, hint=f"did you mean {near[0]}?", field="functions")
 
 
 def _show(filters: dict[str, Any], tail: int, as_json: bool, colour: bool) -> None:

@@ -7,6 +7,7 @@ standard output, progress and errors to standard error; with --json errors are d
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ def make_console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDTH_WITHOUT_TERMINAL
     return Console(stderr=stderr, width=width, highlight=False)
+
+
+def screen_width() -> int:
+    """Return the width to write for; what goes into a file or a pipe is not squeezed."""
+    return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
 
 
 def _fields(error: ClosebellError) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cli.colours import paint
@@ -14,9 +14,12 @@ from shared.hidden import hide_text
 Document = dict[str, Any]
 
 _COLOURS = {"finished": "green", "failed": "red", "missing": "red"}
+# As `runs list --unwell` counts it (ops.list_slots): made, or finished, so long after the close.
+_LATE_AFTER = timedelta(seconds=90)
 # In the order in which they happen; others follow.
 _STAGES = ("claim", "load", "prepare", "evaluate", "emit")
-_WHAT_WIDTH = 22
+# "run 123456 finished"; with it what follows ends before column 80.
+_WHAT_WIDTH = 19
 
 
 def list_lines(slots: Sequence[Document]) -> list[str]:
@@ -39,14 +42,17 @@ def list_lines(slots: Sequence[Document]) -> list[str]:
     return _table(heads, rows, left=2)
 
 
-def story_lines(story: Document, colour: bool) -> list[str]:
+def story_lines(story: Document, colour: bool, width: int) -> list[str]:
     """Return the screen of one slot: what happened, in order, run by run, and the log."""
     slot, runs = story["slot"], story["runs"]
     closed_at = _instant(slot["closed_at"])
     status = _status(story)
     title = f"{slot['venue']} {slot['interval']} {slot_time(closed_at)}"
     shown = paint(status, _COLOURS.get(status, "yellow"), colour)
-    lines = [f"{paint(title, 'bold', colour)}  {shown}  {_summary(runs)}".rstrip(), ""]
+    summary = _summary(runs)
+    fits = len(f"{title}  {status}  {summary}") <= width
+    head = f"{paint(title, 'bold', colour)}  {shown}"
+    lines = [f"{head}  {summary}", ""] if fits else [head, summary, ""]
     events = sorted(_events(story, closed_at), key=lambda event: event[0])
     lines += [
         f"  {_offset(at, closed_at):>11}  {what:<{_WHAT_WIDTH}} {how}".rstrip()
@@ -55,7 +61,8 @@ def story_lines(story: Document, colour: bool) -> list[str]:
     if not events:
         lines.append("  nothing is known of it: no tick, no run")
     if runs:
-        lines += ["", *_indent(_runs_table([_with_stages(run, story) for run in runs]))]
+        with_stages = [_with_stages(run, story) for run in runs]
+        lines += ["", *_indent(_runs_tables(with_stages, width - 2))]
     for run in runs:
         lines += [f"  run {run['run_id']}: {text}" for text in _troubles(run)]
     lines += _error_lines(story)
@@ -89,7 +96,9 @@ def _status(story: Document) -> str:
 
 def _slot_status(slot: Document) -> str:
     """Return the status and, only where they are unusual, lateness, attempts and what misses."""
-    words = [slot["status"] + ("" if slot["origin"] == "live" else " late")]
+    finished_at = slot["finished_at"]
+    took_long = finished_at is not None and finished_at - slot["closed_at"] > _LATE_AFTER
+    words = [slot["status"] + (" late" if took_long or slot["origin"] != "live" else "")]
     if slot["attempt"] > 1:
         words.append(f"attempt {slot['attempt']}")
     if slot["missing_count"]:
@@ -175,11 +184,12 @@ def _with_stages(run: Document, story: Document) -> Document:
     return run | {"stats": stats}
 
 
-def _runs_table(runs: Sequence[Document]) -> list[str]:
+def _runs_tables(runs: Sequence[Document], width: int) -> list[str]:
+    """Return what became of each run and its ms by stage: one table, or two in a narrow window."""
     stages = [s for s in _STAGES if any(f"{s}_ms" in run["stats"] for run in runs)]
     named = {key for run in runs for key in run["stats"] if key.endswith("_ms")}
     stages += sorted(key.removesuffix("_ms") for key in named - {f"{s}_ms" for s in stages})
-    heads = ("run", "of", "status", "attempt", "traders", "signals", *(f"{s} ms" for s in stages))
+    heads = ("run", "of", "status", "attempt", "traders", "signals")
     rows = [
         (
             str(run["run_id"]),
@@ -190,14 +200,23 @@ def _runs_table(runs: Sequence[Document]) -> list[str]:
             str(run["attempt"]),
             _count(run["traders_count"]),
             _count(run["signals_count"]),
-            *(
-                f"{run['stats'][f'{s}_ms']:,.1f}" if f"{s}_ms" in run["stats"] else "–"
-                for s in stages
-            ),
         )
         for run in runs
     ]
-    return _table(heads, rows, left=3)
+    stage_heads = tuple(f"{stage} ms" for stage in stages)
+    stage_rows = [
+        tuple(
+            f"{run['stats'][f'{stage}_ms']:,.1f}" if f"{stage}_ms" in run["stats"] else "–"
+            for stage in stages
+        )
+        for run in runs
+    ]
+    both = zip(rows, stage_rows, strict=True)
+    whole = _table(heads + stage_heads, [row + times for row, times in both], left=3)
+    if not stages or max(map(len, whole)) <= width:
+        return whole
+    times_of_runs = [(row[0], *times) for row, times in zip(rows, stage_rows, strict=True)]
+    return [*_table(heads, rows, left=3), "", *_table(("run", *stage_heads), times_of_runs, left=1)]
 
 
 def _troubles(run: Document) -> Iterable[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli.colours import has_colour
-from cli.output import print_json, reporting
+from cli.output import print_json, reporting, screen_width
 
 app = typer.Typer(
     help="See which slots were evaluated, and the story of one of them.",
@@ -114,4 +114,4 @@ def show(
         if as_json:
             print_json(hide_value(story))
         else:
-            typer.echo("\n".join(story_lines(story, has_colour(no_color))))
+            typer.echo("\n".join(story_lines(story, has_colour(no_color), screen_width())))

@@ -94,7 +94,7 @@ def _watch(every_s: float, *, as_json: bool) -> Document:
     with Live(console=console, screen=True, auto_refresh=False) as live:
         report, failure = load_report(), ""
         while True:
-            live.update(screen_of(report, failure, every_s), refresh=True)
+            live.update(screen_of(report, failure, every_s, console), refresh=True)
             time.sleep(every_s)
             try:
                 report, failure = load_report(), ""

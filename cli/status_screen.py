@@ -6,7 +6,8 @@ Pure: a report in, lines out (rich's markup; a console without colours drops it)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.text import Text
@@ -15,6 +16,9 @@ from cli.cost_screens import amount
 from cli.instants import ago, duration
 from cli.status_report import age_s
 from shared.cost.prices import word
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # What a screen of 24 lines leaves to each list.
 ERRORS_MAX, INCIDENTS_MAX, METERS_MAX = 3, 5, 3
@@ -33,30 +37,45 @@ def label_of(report: Report) -> list[str]:
     return [f"data: [bold]{str(feed).upper()}[/]"] if feed else []
 
 
-def screen_of(report: Report, failure: str, every_s: float) -> Text:
-    """Return the whole screen of --watch; `failure`: why the report is an old one."""
+def screen_of(report: Report, failure: str, every_s: float, console: Console) -> Text:
+    """Return the whole screen of --watch; `failure`: why the report is an old one.
+
+    A window too low for it gets no empty lines, then one line each of problems, schedules, budget
+    and incidents; what is still too much is left out at the end, and the last line says so.
+    """
     head = [f"closebell status · {report['at'][:10]} {report['at'][11:19]} UTC"]
     if failure:
         head.append(f"[red]✗ old: {escape(failure)}[/]")
-    foot = ["", f"[dim]every {every_s:g} s · Ctrl-C ends[/]"]
-    return Text.from_markup("\n".join((*head, *label_of(report), *lines_of(report), *foot)))
+    head += label_of(report)
+    foot = f"every {every_s:g} s · Ctrl-C ends"
+    width, height = console.size
+    whole, short = lines_of(report), lines_of(report, short_width=width)
+    for lines in ([*whole, ""], [line for line in whole if line], [line for line in short if line]):
+        screen = Text.from_markup("\n".join((*head, *lines, f"[dim]{foot}[/]")))
+        rows = screen.wrap(console, width)
+        if len(rows) <= height:
+            return screen
+    note = Text(f"{foot} · a higher window shows {len(rows) - height} more", style="dim")
+    return Text("\n").join([*list(rows)[: height - 1], note])
 
 
-def lines_of(report: Report) -> list[str]:
-    """Return everything below the title."""
+def lines_of(report: Report, *, short_width: int | None = None) -> list[str]:
+    """Return everything below the title; in short a line each of what takes several, so wide."""
+    short = short_width is not None
+    budget = list(_budget_lines(report))
     return [
-        *_problem_lines(report),
+        *_problem_lines(report, short_width),
         "",
         *_feed_lines(report),
         "",
         *_collector_lines(report),
         *_trader_lines(report),
         _line("switch", "on" if report["signals_enabled"] else "[red]off[/]: no signal is stored"),
-        *_schedule_lines(report),
+        *(_schedule_count(report) if short else _schedule_lines(report)),
         *_outbox_lines(report),
         *_backup_lines(report),
-        *_budget_lines(report),
-        *_incident_lines(report),
+        *(budget[:1] if short else budget),
+        *(_incident_count(report) if short else _incident_lines(report)),
     ]
 
 
@@ -66,13 +85,14 @@ def since(at: str | None, now: str) -> str:
     return "never" if age is None else ago(age)
 
 
-def _problem_lines(report: Report) -> Iterator[str]:
+def _problem_lines(report: Report, width: int | None) -> Iterator[str]:
     if not report["problems"] and not report["warnings"]:
         yield "[green]✓[/] all is well"
-    for problem in report["problems"]:
-        yield f"[red]✗[/] [bold]{escape(problem)}[/]"
-    for warning in report["warnings"]:
-        yield f"[yellow]![/] [bold]{escape(warning)}[/]"
+    marks = ("[red]✗[/]", report["problems"]), ("[yellow]![/]", report["warnings"])
+    for mark, texts in marks:
+        for text in texts:
+            shown = shorten(text, max(width - 2, 20), placeholder=" …") if width else text
+            yield f"{mark} [bold]{escape(shown)}[/]"
 
 
 def _feed_lines(report: Report) -> Iterator[str]:
@@ -203,6 +223,20 @@ def _schedule_lines(report: Report) -> Iterator[str]:
         yield from ("", *_columns((head, *rows)), "")
 
 
+def _schedule_count(report: Report) -> Iterator[str]:
+    schedules = report["schedules"]
+    if schedules:
+        failing = sum(1 for schedule in schedules if schedule["fail_streak"])
+        paused = sum(1 for schedule in schedules if schedule["paused_until"])
+        following = min(
+            (at for schedule in schedules for at in schedule["next_runs"] or ()), default=None
+        )
+        when = f" · next {since(following, report['at'])}" if following else ""
+        yield _line(
+            "schedules", f"{len(schedules)} · failing {_alarm(failing)} · paused {paused}{when}"
+        )
+
+
 def _pause(until: str, now: str) -> str:
     return "paused" if until == "infinity" else f"paused, ends {since(until, now)}"
 
@@ -250,3 +284,11 @@ def _incident_lines(report: Report) -> Iterator[str]:
             f"[{style}]{incident['id']}[/] {incident['kind']} {escape(incident['subject'])},"
             f" since {_age(age_s(incident['raised_at'], report['at']))}{taken}",
         )
+
+
+def _incident_count(report: Report) -> Iterator[str]:
+    if not report["incidents"]:
+        yield _line("incidents", "none open")
+        return
+    taken = sum(1 for incident in report["incidents"] if incident["acknowledged_by"])
+    yield _line("incidents", f"{len(report['incidents'])} open · in somebody's hands {taken}")

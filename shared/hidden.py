@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 HIDDEN = "[hidden]"
 SECRET_NAME = re.compile(
-    r"token|secret|password|passwd|authorization|api[-_]?key|signature|dsn|cookie|credential", re.I
+    r"token|secret|password|passwd|authorization|api[-_]?key|signature|dsn|cookie|credential"
+    r"|deadman",
+    re.I,
 )
 # Numbers and flags whose name says "token" hold none: tokens_count=12.
 _PLAIN = (Number, type(None))
@@ -26,7 +28,8 @@ _VALUE_CHARACTERS_MIN = 8
 _DEPTH_MAX = 20
 
 _NAMES = (
-    r"[\w.-]*(?:token|secret|password|passwd|api[-_]?key|apikey|signature|credential|cookie)[\w-]*"
+    r"[\w.-]*(?:token|secret|password|passwd|api[-_]?key|apikey|signature|credential|cookie"
+    r"|deadman)[\w-]*"
 )
 # What is kept is group 1, what follows it is hidden. In this order: the first may hold a second.
 _SHAPES = (

@@ -131,8 +131,9 @@ def check_configuration(asked: Configuration) -> None:
     for field, (low, high) in bounds.items():
         value: Any = getattr(asked, field)
         if not low <= value <= high:
+            name = field.replace("_", " ")
             raise InvalidRequest(
-                f"expected {field.replace('_', ' ')} of {low:,g} to {high:,g}, was {value:,g}",
+                f"expected {name} of {low:,.7g} to {high:,.7g}, was {value:,.7g}",
                 field=field,
             )
     if not asked.intervals:

@@ -10,11 +10,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 PRICES = Path(__file__).parent / "prices.toml"
 HOSTS = ("fly", "cloud-run")
+# How the addresses end that they give; a domain of one's own says nothing.
+_ADDRESSES = {".fly.dev": "fly", ".run.app": "cloud-run"}
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +111,18 @@ def load_prices(path: Path = PRICES) -> tuple[Plan, ...]:
 def plans_for(plans: Sequence[Plan], functions_on: str) -> tuple[Plan, ...]:
     """Return the plans when the functions run on that host; the collector is always on Fly."""
     return tuple(p for p in plans if p.service != "functions" or p.host == functions_on)
+
+
+def bills_by_host(usage: Mapping[str, float], plans: Sequence[Plan]) -> dict[str, Bill]:
+    """Return the bill for each place where the functions may run, the cheapest first."""
+    bills = {host: make_bill(usage, plans_for(plans, host)) for host in HOSTS}
+    return dict(sorted(bills.items(), key=lambda item: item[1].usd))
+
+
+def host_of(url: str) -> str | None:
+    """Return the host that serves an address of the functions; None where it is neither."""
+    name = urlsplit(url).hostname or ""
+    return next((host for end, host in _ADDRESSES.items() if name.endswith(end)), None)
 
 
 def make_bill(usage: Mapping[str, float], plans: Sequence[Plan]) -> Bill:

@@ -127,8 +127,15 @@ def test_text_names_the_run_and_nothing_found_is_said(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("exec",), "expected a function or another source, was exec"),
-        (("--grep", "["), "expected a regular expression"),
+        (
+            ("exec",),
+            "expected a function or another source, was exec (did you mean execute_traders?)",
+        ),
+        (("execute_trader",), "was execute_trader (did you mean execute_traders?)"),
+        (("-f", "postgers"), "was postgers (did you mean postgres?)"),
+        (("xyz",), "was xyz (`closebell logs sources` lists them)"),
+        (("--grep", "["), "expected a regular expression, was '[': brackets [] not balanced"),
+        (("--grep", "a", "--exclude", "("), "was '(': parentheses () not balanced (exclude)"),
         (("--since", "soon"), "after --since, was 'soon'"),
         (("--since", "1m", "--until", "2m"), "expected --since before --until"),
         (("-f", "--until", "2m"), "expected --follow or --until, was both"),
@@ -153,6 +160,7 @@ def test_database_that_does_not_answer_is_said_in_one_line(words: tuple[str, ...
     done = run(*words, environment=nobody)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("closebell: Postgres: ") and "refused" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert "pass-word" not in done.stderr and "Traceback" not in done.stderr
     document = json.loads(run(*words, "--json", environment=nobody).stdout)
     assert document["error"]["code"] == "StoreUnavailable"

@@ -65,8 +65,16 @@ select throws_ok(
     $$ select * from ops.read_logs('{"sources": ["exec"]}') $$, 'PT400',
     'expected a function or another source, was exec'
 );
-select throws_ok($$ select * from ops.read_logs('{"grep": "["}') $$, 'PT400');
-select throws_ok($$ select * from ops.read_logs('{"exclude": ["("]}') $$, 'PT400');
+select throws_ok(
+    $$ select * from ops.read_logs('{"grep": "["}') $$,
+    'PT400',
+    'expected a regular expression, was ''['': brackets [] not balanced'
+);
+select throws_ok(
+    $$ select * from ops.read_logs('{"grep": "a", "exclude": ["b", "("]}') $$,
+    'PT400',
+    'expected a regular expression, was ''('': parentheses () not balanced'
+);
 select throws_ok(
     $$ select * from ops.read_logs('{"level": "loud"}') $$, 'PT400',
     'expected debug, info, warn or error, was loud'

@@ -108,15 +108,17 @@ begin
             array(select jsonb_array_elements_text(wanted -> 'symbols'))
         );
     end if;
-    if wanted ? 'grep' then
-        perform '' ~ (wanted ->> 'grep');
-        conditions := conditions || format('%s ~ %L', line_text, wanted ->> 'grep');
-    end if;
-    for pattern in
-        select * from jsonb_array_elements_text(coalesce(wanted -> 'exclude', '[]'))
+    for key, pattern in
+        select 'grep', wanted ->> 'grep'
+        where wanted ? 'grep'
+        union all
+        select 'exclude', excluded
+        from jsonb_array_elements_text(coalesce(wanted -> 'exclude', '[]')) as excluded
     loop
         perform '' ~ pattern;
-        conditions := conditions || format('%s !~ %L', line_text, pattern);
+        conditions := conditions || format(
+            '%s %s %L', line_text, case key when 'grep' then '~' else '!~' end, pattern
+        );
     end loop;
     if wanted ? 'after' then
         conditions := conditions || format(
@@ -134,8 +136,11 @@ begin
 exception
     when invalid_regular_expression then
         raise sqlstate 'PT400' using
-            message = format('expected a regular expression, %s', sqlerrm),
-            hint = 'grep';
+            message = format(
+                'expected a regular expression, was ''%s'': %s',
+                pattern, replace(sqlerrm, 'invalid regular expression: ', '')
+            ),
+            hint = key;
 end
 $$;
 comment on function ops.read_logs(jsonb) is

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.cost_screens import cost_document
 from cli.main import app
+from shared.cost.prices import bills_by_host, load_prices
 
 DESIGN = ("--symbols", "500", "--intervals", "5", "--traders", "1000")
 
@@ -34,13 +38,28 @@ def test_plan_shows_meters_services_and_what_breaks_first() -> None:
     assert "…" not in result.stdout
 
 
+def test_plan_takes_the_cheaper_host_and_shows_the_other() -> None:
+    result = run("plan")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^functions +Cloud Run, 1 vCPU, 512 MiB +\$0\.00$", result.stdout, re.M)
+    assert "With the functions on Fly, too: $6.12 a month." in result.stdout
+    document = json.loads(run("plan", "--json").stdout)
+    assert document["functions_on"] == "cloud-run"
+    assert document["usd_by_host"] == {"cloud-run": 2.28, "fly": 6.12}
+    # Many traders that need long: there a machine is cheaper than its seconds.
+    many = run("plan", "--symbols", "1000", "--traders", "10000", "--budget", "40")
+    assert re.search(r"^functions +Fly Machine, 512 MB +\$3\.84$", many.stdout, re.M)
+    assert "With the functions on Cloud Run: $35.16 a month." in many.stdout
+
+
 def test_plan_over_budget_is_shown_and_refused_with_the_arithmetic() -> None:
-    result = run("plan", *DESIGN)
+    result = run("plan", *DESIGN, "--functions", "fly")
     assert result.exit_code == 2
     assert "expected at most $5.00 a month, was $2.28 Fly Machine, 256 MB + $3.84" in result.stderr
     assert "--functions cloud-run" in result.stderr
     assert "a month" in result.stdout
-    assert run("plan", *DESIGN, "--budget", "7").exit_code == 0
+    assert run("plan", *DESIGN, "--functions", "fly", "--budget", "7").exit_code == 0
+    assert run("plan", *DESIGN, "--budget", "2").exit_code == 2
 
 
 def test_plan_that_the_collector_would_refuse_says_so() -> None:
@@ -64,7 +83,7 @@ def test_plan_as_json_is_one_document() -> None:
 
 
 def test_refused_plan_as_json_is_the_error() -> None:
-    result = run("plan", *DESIGN, "--json")
+    result = run("plan", *DESIGN, "--functions", "fly", "--json")
     assert result.exit_code == 2
     error = json.loads(result.stdout)["error"]
     assert (error["code"], error["field"]) == ("InvalidRequest", "budget")
@@ -78,7 +97,7 @@ def test_refused_plan_as_json_is_the_error() -> None:
         (("--intervals", "1m,7m"), "expected a number or some of 1m, 3m"),
         (("--intervals", ","), "expected at least one interval"),
         (("--symbols", "0"), "expected symbols of 1 to 1,000, was 0"),
-        (("--traders", "-5"), "expected traders of 0 to 1e+06, was -5"),
+        (("--traders", "-5"), "expected traders of 0 to 1,000,000, was -5"),
         (("--hours", "25"), "expected dashboard hours per user day of 0 to 24, was 25"),
     ],
 )
@@ -95,3 +114,26 @@ def test_cost_without_a_system_says_what_is_missing(monkeypatch: pytest.MonkeyPa
     result = run()
     assert result.exit_code == 1
     assert "DATABASE_URL" in result.stderr
+
+
+def meter(name: str, projected: float | None) -> dict[str, Any]:
+    return {
+        "meter": name,
+        "unit": "s",
+        "since": datetime(2026, 11, 21, tzinfo=UTC),
+        "used_today": 60.0,
+        "used_month": 60.0,
+        "projected_month": projected,
+        "free_limit": None,
+        "share": None,
+    }
+
+
+def test_month_is_billed_when_all_that_is_up_has_a_rate() -> None:
+    """The collector reports a little later than the functions: without it a month looks free."""
+    functions, month_s = meter("function_machine_seconds", 2_592_000.0), 2_592_000.0
+    for collector_s, usd in [(None, None), (month_s, 2.28)]:
+        budget = [meter("collector_seconds", collector_s), functions]
+        usage = {row["meter"]: row["projected_month"] or 0.0 for row in budget}
+        bills = bills_by_host(usage, load_prices())
+        assert cost_document(budget, bills, "cloud-run")["usd_per_month"] == usd

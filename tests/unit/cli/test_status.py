@@ -249,8 +249,55 @@ def test_traders_that_fail_are_listed() -> None:
     assert "          and 2 more" in lines
 
 
+def screen(document: dict[str, Any], width: int, height: int, failure: str = "") -> list[str]:
+    console = Console(width=width, height=height)
+    return screen_of(document, failure, 2.0, console).plain.splitlines()
+
+
+BUSY = {
+    "feeds": [feed(interval=interval) for interval in ("1m", "5m", "15m", "1h", "1d")],
+    "schedules": [SCHEDULE, PAUSED, SCHEDULE | {"fail_streak": 3}, SCHEDULE, SCHEDULE],
+    "incidents": [
+        INCIDENT | {"message": "The close is not evaluated. " * 5},
+        INCIDENT | {"severity": "warn", "acknowledged_by": "ann"},
+    ],
+    "budget": [METER | {"share": share} for share in (0.5, 0.4, 0.3)],
+}
+
+
+def test_low_window_shows_everything_in_fewer_lines() -> None:
+    busy = report(**BUSY)
+    whole, low = screen(busy, 80, 50), screen(busy, 80, 24)
+    assert whole[-4:-2] == [
+        "incidents 7 feed_stale binance 5m, since 8 min",
+        "          7 feed_stale binance 5m, since 8 min · in hands of ann",
+    ]
+    assert len(low) <= 24
+    assert low[2:5] == [
+        "✗ incident 7: The close is not evaluated. The close is not evaluated. The …",
+        "✗ schedule tick failed, times in a row: 3",
+        "! schedule tick is paused: x",
+    ]
+    assert "schedules 5 · failing 1 · paused 1 · next in 44 s" in low
+    assert low[-4:] == [
+        "outbox    0 waiting",
+        "budget    redis commands 450,000 of 500,000 free a month (50%)",
+        "incidents 2 open · in somebody's hands 1",
+        "every 2 s · Ctrl-C ends",
+    ]
+
+
+def test_window_that_is_too_low_says_how_much_is_left_out() -> None:
+    whole, low = screen(report(), 80, 14), screen(report(), 80, 8)
+    assert whole[-2:] == ["incidents none open", "every 2 s · Ctrl-C ends"]
+    assert low[:-1] == whole[:7]
+    assert low[-1] == "every 2 s · Ctrl-C ends · a higher window shows 6 more"
+    # A line that wraps takes two.
+    assert len(screen(report(**BUSY), 50, 24)) == 24
+
+
 def test_screen_says_when_it_is_old() -> None:
-    text = screen_of(report(), "Postgres: connection refused", 2.0).plain.splitlines()
+    text = screen(report(), 80, 40, "Postgres: connection refused")
     assert text[0] == "closebell status · 2026-11-21 18:00:16 UTC"
     assert text[1] == "✗ old: Postgres: connection refused"
     assert text[-1] == "every 2 s · Ctrl-C ends"

@@ -22,7 +22,16 @@ from shared.cost.plan import (
     load_measured,
     plan_usage,
 )
-from shared.cost.prices import PRICES, Plan, Price, load_prices, make_bill, plans_for
+from shared.cost.prices import (
+    PRICES,
+    Plan,
+    Price,
+    bills_by_host,
+    host_of,
+    load_prices,
+    make_bill,
+    plans_for,
+)
 from shared.cost.refusal import check_plan
 from shared.errors import ConfigError, InvalidRequest
 from shared.market.interval import Interval
@@ -165,6 +174,36 @@ def test_cheapest_plan_that_holds_is_taken() -> None:
 def test_plan_that_is_too_small_for_all_is_billed_as_the_largest() -> None:
     bill = make_bill({"commands": 1_000.0}, (FREE, PAID))
     assert (bill.lines[0].plan.name, bill.usd) == ("paid", 10.0)
+
+
+def test_bills_by_host_begin_with_the_cheapest() -> None:
+    many = msgspec.structs.replace(DESIGN, symbols=1_000)
+    small, large = (
+        bills_by_host(used(msgspec.structs.replace(many, traders=traders)), load_prices())
+        for traders in (1_000, 10_000)
+    )
+    assert [(host, bill.usd) for host, bill in small.items()] == [
+        ("cloud-run", 2.84),
+        ("fly", 6.68),
+    ]
+    assert [(host, bill.usd) for host, bill in large.items()] == [
+        ("fly", 32.24),
+        ("cloud-run", 35.16),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://closebell.fly.dev", "fly"),
+        ("https://closebell-functions-1a2b.a.run.app/", "cloud-run"),
+        ("http://127.0.0.1:8426", None),
+        ("https://fly.dev.example.com", None),
+        ("", None),
+    ],
+)
+def test_host_of_the_functions_is_read_from_their_address(url: str, host: str | None) -> None:
+    assert host_of(url) == host
 
 
 def test_what_breaks_first_is_the_largest_share() -> None:

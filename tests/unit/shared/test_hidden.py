@@ -41,6 +41,7 @@ def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         ("FUNCTION_SECRET=abc123xyz rest", f"FUNCTION_SECRET={HIDDEN} rest"),
         ('{"api_key": "abc", "n": 1}', f'{{"api_key": "{HIDDEN}", "n": 1}}'),
         (r'"{\"apikey\": \"abc\"}"', rf'"{{\"apikey\": \"{HIDDEN}\"}}"'),
+        ("deadman_url=https://ping.example/4711 x", f"deadman_url={HIDDEN} x"),
         ("x-closebell-signature: 0a1b2c", f"x-closebell-signature: {HIDDEN}"),
         (
             "postgresql://postgres:p4ss@127.0.0.1:1/db",
