@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,7 @@ def backup(
     """
     with reporting(as_json):
         _clean_up_when_told_to_end()
+        began_s = time.monotonic()
         with _progress() as tell:
             from cli.backing_up import make_backup
             from cli.backup_places import open_place, prune
@@ -52,12 +54,13 @@ def backup(
             place = open_place(target or settings.backup_target, settings)
             made = make_backup(place, tell)
             pruned = prune(place, keep) if keep else []
+        took_s = round(time.monotonic() - began_s, 1)
         if as_json:
-            print_json({"backup": made, "deleted": pruned})
+            print_json({"backup": made, "deleted": pruned, "took_s": took_s})
             return
         typer.echo(f"✓ {made.address}")
         typer.echo(f"  {_summary(made.manifest)}")
-        typer.echo(f"  {made.bytes / 1e6:,.1f} MB, sha256 {made.checksum}")
+        typer.echo(f"  {made.bytes / 1e6:,.1f} MB in {took_s:,.1f} s, sha256 {made.checksum}")
         if pruned:
             typer.echo(f"  deleted, {keep} newest kept: {', '.join(pruned)}")
 
@@ -107,7 +110,13 @@ def restore(
             )
         if (replace and not into) or (scratch and not verify):
             raise InvalidRequest("expected --replace with --into, and --scratch with --verify")
+        from cli.database import checked_dsn
+
+        # Before a large file is fetched.
+        for option, dsn in (("--into", into), ("--scratch", scratch)):
+            checked_dsn(dsn, option)
         _clean_up_when_told_to_end()
+        began_s = time.monotonic()
         with _progress() as tell, _fetched(file) as path:
             from cli.backup_file import opened_backup
             from cli.restoring import restore_backup, verify_backup
@@ -118,10 +127,12 @@ def restore(
                     done = verify_backup(archive, scratch or None, tell)
                 else:
                     done = restore_backup(archive, into, tell, replace=replace)
+        took_s = round(time.monotonic() - began_s, 1)
         if as_json:
-            print_json({"file": path.name, "verified": verify, "restored": done})
+            shown = {"file": path.name, "verified": verify, "restored": done}
+            print_json({**shown, "took_s": took_s})
             return
-        typer.echo("\n".join(_lines_of(done, path, verify)))
+        typer.echo("\n".join(_lines_of(done, path, verify, took_s)))
 
 
 @contextmanager
@@ -170,14 +181,14 @@ def _summary(manifest: Manifest) -> str:
     )
 
 
-def _lines_of(done: Restored, path: Path, verify: bool) -> list[str]:
+def _lines_of(done: Restored, path: Path, verify: bool, took_s: float) -> list[str]:
     manifest = done.manifest
     newest = (manifest.schema_versions or ["none"])[-1]
     lines = [
         f"✓ {path.name}: {'restored into a scratch database' if verify else 'restored'},"
         " every count and checksum as in its manifest",
         f"  {_summary(manifest)}",
-        f"  schema {newest}, PostgreSQL {manifest.server_version}",
+        f"  schema {newest}, PostgreSQL {manifest.server_version}, in {took_s:,.1f} s",
     ]
     if verify:
         width = max(len(table.name) for table in done.tables)

@@ -5,6 +5,7 @@ Only files named as a backup are ever listed or deleted. Not here: what is in th
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S, _ATTEMPTS = 10, 60, 4
 _SCHEME = "s3://"
+# gs://…, https://…, and s3:/… by a slip: none is a folder.
+_OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _LEFTOVER_AGE_S = 24 * 3600
 
 
@@ -50,7 +53,15 @@ def open_place(address: str, settings: BackupSettings) -> Place:
             hint="name one, or set BACKUP_TARGET in .env",
             field="target",
         )
-    return Bucket(address, settings) if address.startswith(_SCHEME) else Folder(Path(address))
+    if address.startswith(_SCHEME):
+        return Bucket(address, settings)
+    if _OTHER_SCHEME.match(address):
+        raise InvalidRequest(
+            f"expected a folder or s3://bucket/prefix, was {address}",
+            hint="a folder of such a name: ./ before it",
+            field="target",
+        )
+    return Folder(Path(address))
 
 
 def prune(place: Place, keep_count: int) -> list[str]:
@@ -121,6 +132,9 @@ class Bucket:
 
     @contextmanager
     def drafting(self) -> Iterator[Path]:
+        # A wrong key or bucket is known now, and not after an hour of dumping.
+        with self._translating():
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         with tempfile.TemporaryDirectory(prefix="closebell-backup-") as folder:
             yield Path(folder)
 

@@ -47,13 +47,13 @@ def connected(*, connect_timeout_s: int = CONNECT_TIMEOUT_S) -> Iterator[Connect
         raise translated(error) from error
 
 
-def checked_dsn(dsn: str) -> str:
+def checked_dsn(dsn: str, name: str = "DATABASE_URL") -> str:
     """Return it. Raises: ConfigError if it is none; libpq's words would show the password."""
     try:
         psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise ConfigError(
-            "expected DATABASE_URL to be postgresql://user:password@host:port/database, was not",
+            f"expected {name} to be postgresql://user:password@host:port/database, was not",
             hint="a password with @, : or / in it must be percent-encoded",
         ) from None
     return dsn

@@ -192,8 +192,9 @@ def backtest(
 ) -> None:
     """Count a rule's signals over the past, and compare the returns after them with all others.
 
-    With --json the report is one document on standard output, and progress is a line of JSON now
-    and then on standard error. Past returns promise nothing.
+    Every close is judged: a trader's cadence, cooldown and caps are not applied. With --json the
+    report is one document on standard output, and progress is a line of JSON now and then on
+    standard error. Past returns promise nothing.
 
     Example: closebell rules backtest "crosses_above(ema(9), ema(21))" -i 1d --files klines/
     """

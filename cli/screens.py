@@ -34,6 +34,7 @@ _MARKS = {
     UNKNOWN: ("?", "unknown", "yellow"),
 }
 _LABEL_WIDTH = 14
+_NOT_APPLIED = "Every close is judged: a trader's cadence, cooldown and caps are not applied."
 # More columns of values do not fit beside a name and a price.
 _VALUE_COLUMNS_MAX = 4
 _INSTRUMENTS_SHOWN = 10
@@ -69,7 +70,7 @@ def show_preview(console: Console, found: Preview, history: History) -> None:
         _row(
             console,
             "signals a day",
-            f"about {format.rate(lately.signals_per_day)}"
+            f"about {format.rate(lately.signals_per_day)} before cooldown and caps"
             f" ({lately.signals_count:,} in the last {lately.closes_count:,} closes,"
             f" since {format.instant(lately.first_closed_at_ms)})",
         )
@@ -135,6 +136,7 @@ def show_report(console: Console, found: Report, history: History) -> None:
     console.print()
     console.print(_returns_table(found))
     console.print(Text(found.caution, style="italic"))
+    console.print(Text(_NOT_APPLIED, style="italic"))
 
 
 def _show_head(

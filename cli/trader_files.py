@@ -129,15 +129,24 @@ def _check_field(name: object, value: Any) -> None:
         is_kind = 0 <= value < _SECONDS_MAX
     texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     if not is_kind or not all(isinstance(text, str) for text in texts):
-        is_word = value is not None and not isinstance(value, dict | list)
-        quoting = "; put it in quotes" if kinds == (str,) and is_word else ""
+        quoting = _quoting(kinds, value)
         # Hexadecimal, because that works for numbers of any length.
-        shown = hex(value) if isinstance(value, int) and abs(value) >= _SECONDS_MAX else str(value)
+        is_long = isinstance(value, int) and abs(value) >= _SECONDS_MAX
+        shown = hex(value) if is_long else repr(value) if isinstance(value, str) else str(value)
         raise InvalidRequest(
             f"{name}: expected {_KINDS[kinds[0]]}, was {shown[:80]}{quoting}", field=name
         )
     if not all(_is_storable(text) for text in texts):
         raise InvalidRequest(f"{name}: expected a text, was one with a zero byte", field=name)
+
+
+def _quoting(kinds: tuple[type, ...], value: Any) -> str:
+    """Return what to do about a word that YAML takes for something else than a text."""
+    if value is None or isinstance(value, dict):
+        return ""
+    if isinstance(value, list):
+        return "; put each in quotes" if list in kinds else ""
+    return "; put it in quotes" if str in kinds else ""
 
 
 def _is_storable(text: str) -> bool:
@@ -209,6 +218,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, "expected no merge (<<)", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"expected {key.value} once", key.start_mark

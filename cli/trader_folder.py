@@ -64,11 +64,17 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 def read_folder(folder: Path) -> dict[str, Trader]:
     """Return the traders of a folder's files by file name.
 
-    Raises: InvalidRequest naming every file that is wrong, and files of one trader.
+    Raises: InvalidRequest naming every file that is wrong, and files of one trader, or without any.
     """
     traders: dict[str, Trader] = {}
     problems: list[str] = []
-    for name in _file_names(folder):
+    names = _file_names(folder)
+    if not names:
+        # With --delete a folder that was named by mistake would delete every trader.
+        raise InvalidRequest(
+            f"expected files of traders (*.yaml) in {folder}, there is none", field="folder"
+        )
+    for name in names:
         try:
             traders[name] = read_trader(_read_text(folder / name))
         except InvalidRequest as error:
@@ -109,21 +115,32 @@ def _read_text(path: Path) -> str:
 
 
 def check_rules(traders: Mapping[str, Trader]) -> None:
-    """Parse every rule as save_trader does. Raises: InvalidRequest naming file, line and column."""
-    from shared.market.interval import Interval
-    from shared.rules import parse_rule
-
+    """Check every rule and cadence as save_trader does. Raises: InvalidRequest naming the files."""
     problems = []
     for name, trader in traders.items():
         try:
-            parse_rule(trader.rule, interval=Interval(trader.interval))
+            _check_rule(trader)
         except InvalidRule as error:
-            problems.append(f"{name}: rule, line {error.line}, column {error.column}: {error}")
-        except ValueError:
-            problems.append(
-                f"{name}: interval: expected one of {', '.join(Interval)}, was {trader.interval}"
-            )
+            place = f"rule, line {error.line}, column {error.column}"
+            excerpt = str(error.context.get("excerpt", "")).split("\n")
+            problems.append("\n      ".join((f"{name}: {place}: {error}", *excerpt)))
+        except InvalidRequest as error:
+            problems.append(f"{name}: {error.field}: {error}")
     _refuse(problems)
+
+
+def _check_rule(trader: Trader) -> None:
+    from shared.market.interval import Interval
+    from shared.rules import parse_rule
+    from shared.runs import Trigger, check_cadence
+
+    for field, words in (("interval", Interval), ("trigger", Trigger)):
+        if getattr(trader, field) not in set(words):
+            expected = f"expected one of {', '.join(words)}, was {getattr(trader, field)}"
+            raise InvalidRequest(expected, field=field)
+    interval = Interval(trader.interval)
+    rule = parse_rule(trader.rule, interval=interval)
+    check_cadence(trader.cadence, interval, Trigger(trader.trigger), rule.bars_needed)
 
 
 def _refuse(problems: Sequence[str]) -> None:
@@ -190,7 +207,8 @@ def plan_export(stored: Sequence[Stored], folder: Path) -> list[Change]:
         files_of.setdefault(found[file].name, []).append(file)
     kept = [files.pop(0) if (files := files_of.get(row.trader.name)) else None for row in stored]
     fresh = [row.trader.name for row, file in zip(stored, kept, strict=True) if file is None]
-    taken = {path.stem for path in folder.iterdir()} if folder.is_dir() else set()
+    # Some file systems take RSI-low.yaml and rsi-low.yaml for one file.
+    taken = {path.stem.lower() for path in folder.iterdir()} if folder.is_dir() else set()
     slugs = iter(slugs_of(fresh, taken))
     changes = []
     for row, kept_file in zip(stored, kept, strict=True):

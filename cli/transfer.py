@@ -37,7 +37,9 @@ _User = Annotated[
     str,
     typer.Option("--user", metavar="EMAIL", help="Whose they are; not needed if there is one."),
 ]
-_Diff = Annotated[bool, typer.Option("--diff", help="Only show what would change.")]
+_Diff = Annotated[
+    bool, typer.Option("--diff", "--dry-run", help="Show what would change; change nothing.")
+]
 
 
 @export_app.command("traders")
@@ -91,11 +93,11 @@ def import_traders(
         from cli.database import connected
         from cli.stored_traders import find_owner, load_stored, store_changes
 
-        with connected() as db, db.transaction():
+        # What is only shown is done, too, and rolled back: what it tells is what would happen.
+        with connected() as db, db.transaction(force_rollback=diff):
             owner = find_owner(db, user)
-            changes = plan_import(files, load_stored(db, owner, for_update=not diff))
-            if not diff:
-                store_changes(db, owner, changes, delete=delete)
+            changes = plan_import(files, load_stored(db, owner, for_update=True))
+            store_changes(db, owner, changes, delete=delete)
         _show(changes, as_json, is_done=not diff, deletes=delete, what="trader")
 
 

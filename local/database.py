@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -47,46 +48,47 @@ async def start_schedules(dsn: str) -> None:
 async def set_addresses(dsn: str, functions_url: str, function_secret: str) -> None:
     """Tell Postgres where the functions are, and the secret that signs its calls to them.
 
-    Raises: StoreUnavailable with Postgres' own words.
+    Raises: StoreUnavailable with Postgres' own words; so do the three below.
     """
-    try:
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-            await connection.execute(
-                "update ops.settings set value = %s where name = 'functions_url'", (functions_url,)
-            )
-            await connection.execute(
-                "insert into ops.local_secrets (name, value) values ('function_secret', %s)"
-                " on conflict (name) do update set value = excluded.value",
-                (function_secret,),
-            )
-    except psycopg.Error as error:
-        raise _unavailable(error) from error
+    await _execute(
+        dsn, "update ops.settings set value = %s where name = 'functions_url'", functions_url
+    )
+    await _execute(
+        dsn,
+        "insert into ops.local_secrets (name, value) values ('function_secret', %s)"
+        " on conflict (name) do update set value = excluded.value",
+        function_secret,
+    )
 
 
 async def set_tier(dsn: str, user_id: str, tier_id: str) -> None:
-    """Give an account a tier, which only an operator may.
-
-    Raises: StoreUnavailable with Postgres' own words.
-    """
-    try:
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-            await connection.execute(
-                "update public.profiles set tier_id = %s where user_id = %s", (tier_id, user_id)
-            )
-    except psycopg.Error as error:
-        raise _unavailable(error) from error
+    """Give an account a tier, which only an operator may."""
+    await _execute(
+        dsn, "update public.profiles set tier_id = %s where user_id = %s", tier_id, user_id
+    )
 
 
 async def make_operator(dsn: str, user_id: str) -> None:
-    """Let an account see and take in hand what is abnormal, which nobody may by REST.
+    """Let an account see and take in hand what is abnormal, which nobody may by REST."""
+    await _execute(dsn, "update public.profiles set is_admin = true where user_id = %s", user_id)
 
-    Raises: StoreUnavailable with Postgres' own words.
-    """
+
+async def give_password(dsn: str, email: str, password: str) -> None:
+    """Give an account its password if it has none, as after a restore."""
+    await _execute(
+        dsn,
+        "update auth.users"
+        " set encrypted_password = extensions.crypt(%s, extensions.gen_salt('bf'))"
+        " where email = %s and coalesce(encrypted_password, '') = ''",
+        password,
+        email,
+    )
+
+
+async def _execute(dsn: str, statement: LiteralString, *values: str) -> None:
     try:
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-            await connection.execute(
-                "update public.profiles set is_admin = true where user_id = %s", (user_id,)
-            )
+            await connection.execute(statement, values)
     except psycopg.Error as error:
         raise _unavailable(error) from error
 

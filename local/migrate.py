@@ -1,7 +1,8 @@
 """The runner of sql/ by hand: `python -m local.migrate up|status|dump [--dsn postgresql://…]`.
 
-Without `--dsn` the variable DATABASE_URL says which database. What the verbs do is in
-shared/store/migrations.py; `dump` writes sql/schema.sql anew and needs pg_dump.
+Without `--dsn` it is the database of the commands of `closebell`: DATABASE_URL of the environment,
+else of `.env`, else of a running `make run`. What the verbs do is in shared/store/migrations.py;
+`dump` writes sql/schema.sql anew and needs pg_dump.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from dotenv import dotenv_values
 
 from local.schema_dump import dump_schema
 from shared.errors import ClosebellError, ConfigError
@@ -17,16 +21,29 @@ from shared.store.migrations import SQL, apply_schedules, load_status, migrate
 
 __all__ = ["SQL", "apply_schedules", "load_status", "main", "migrate"]
 
+PROJECT = Path(__file__).resolve().parents[1]
+# The first that sets it wins.
+SETTINGS_FILES = (PROJECT / ".env", PROJECT / ".local" / "operator.env")
+
+
+def find_dsn(files: Sequence[Path] = SETTINGS_FILES) -> str:
+    """Return DATABASE_URL of the environment, else of the first file that sets it, else nothing."""
+    found = (dotenv_values(file).get("DATABASE_URL") for file in files)
+    return os.environ.get("DATABASE_URL") or next(filter(None, found), "")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.migrate")
     parser.add_argument("verb", choices=("up", "status", "dump"))
-    parser.add_argument("--dsn", default=os.environ.get("DATABASE_URL", ""))
+    parser.add_argument("--dsn", default=find_dsn())
     options = parser.parse_args(arguments)
     try:
         if not options.dsn:
-            raise ConfigError("expected DATABASE_URL, was not set", hint="or give --dsn")
+            raise ConfigError(
+                "expected DATABASE_URL, was not set",
+                hint="start the local cloud with `make run`, set it in .env, or give --dsn",
+            )
         if options.verb == "up":
             done = migrate(options.dsn)
             lines = [f"applied {name}" for name in done.applied]

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from local.cloud import Cloud
-from local.database import make_operator, set_tier
+from local.database import give_password, make_operator, set_tier
 from local.samples import SAMPLES, Sample
 from local.secrets import DEMO_EMAIL, write_private
 from shared.errors import StoreUnavailable
@@ -86,6 +86,9 @@ async def sign_in_demo(client: httpx.AsyncClient, cloud: Cloud) -> tuple[str, st
     """Return the demo account's token and user id; sign it up on the first call."""
     account = {"email": DEMO_EMAIL, "password": cloud.secrets.demo_password}
     headers = {"apikey": cloud.publishable_key}
+    # A backup holds no password: an account that was restored gets the one that is shown.
+    if cloud.database_dsn:
+        await give_password(cloud.database_dsn, DEMO_EMAIL, cloud.secrets.demo_password)
     answer = await client.post(
         f"{cloud.supabase_url}/auth/v1/token?grant_type=password", json=account, headers=headers
     )

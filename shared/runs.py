@@ -11,9 +11,13 @@ from enum import StrEnum
 
 import msgspec
 
-from shared.market.cadence import EACH_CLOSE
+from shared.errors import InvalidRequest
+from shared.market.cadence import BEFORE_BARS_MAX, EACH_CLOSE, Cadence, parse_cadence
 from shared.market.frame import Feed
 from shared.market.interval import Interval
+
+# Redis keeps so many bars of an interval (shared/store/windows.KEPT_BARS; these are words alone).
+KEPT_BARS = 600
 
 
 class Trigger(StrEnum):
@@ -107,6 +111,30 @@ def bars_before(cadence: str, due: Mapping[str, int]) -> int:
     `due`: that of the close's claim.
     """
     return 1 if cadence == EACH_CLOSE else due.get(cadence, 0)
+
+
+def check_cadence(text: str, interval: Interval, trigger: Trigger, bars_needed: int) -> Cadence:
+    """Return the parsed cadence of a trader whose rule needs so many bars.
+
+    Raises: InvalidRequest on `cadence` if it is none, or if the trigger compares two due closes
+    and the bars that are kept do not hold both verdicts.
+    """
+    try:
+        cadence = parse_cadence(text)
+    except ValueError as error:
+        hint = 'for example "close", "every 3 closes", or "30 8 * * 1-5" (08:30 UTC on weekdays)'
+        raise InvalidRequest(str(error), hint=hint, field="cadence") from error
+    apart = cadence.before_bars_max(interval)
+    most = min(BEFORE_BARS_MAX, KEPT_BARS - bars_needed)
+    if trigger is not Trigger.WHILE and apart > max(most, 1):
+        needs = "" if most == BEFORE_BARS_MAX else f" (the rule needs {bars_needed} bars)"
+        raise InvalidRequest(
+            f"expected due closes at most {most} bars apart with trigger {trigger}{needs}, "
+            f"was {apart}",
+            hint="take a longer interval, or trigger while",
+            field="cadence",
+        )
+    return cadence
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):

@@ -116,10 +116,26 @@ CREATE FUNCTION ops.add_restored_users(users jsonb) RETURNS integer
 -- a password: they sign in by "forgot password". Returns their count.
 -- [{"id", "email", "email_confirmed_at", "created_at"}]. The auth schema is the platform's: only
 -- columns it has are written. Its server reads some texts that must not be null.
+-- PT409 where an account of the same address has another id.
 declare
     fields text;
     added_count integer;
+    taken text;
 begin
+    select string_agg(quote_literal(accounts.email), ', ' order by accounts.email)
+    into taken
+    from auth.users as accounts
+    inner join jsonb_to_recordset(add_restored_users.users) as given (id uuid, email text)
+        on given.email = accounts.email and given.id <> accounts.id;
+    if taken is not null then
+        raise sqlstate 'PT409' using
+            message = 'expected the users of the backup under their own ids,'
+                ' other accounts have the addresses ' || taken,
+            hint = format(
+                'if these accounts may go, in the target: delete from auth.users where email in (%s)',
+                taken
+            );
+    end if;
     select string_agg(quote_ident(attributes.attname), ', ' order by attributes.attname)
     into fields
     from pg_catalog.pg_attribute as attributes
@@ -165,12 +181,6 @@ begin
         );
     get diagnostics added_count = row_count;
     return added_count;
-exception
-    when unique_violation then
-        raise sqlstate 'PT409' using
-            message = 'expected the users of the backup under their own ids, was: ' || sqlerrm,
-            hint = 'somebody has signed up anew with the address of a user of the backup;'
-                ' delete that account in the target first';
 end
 $_$;
 
@@ -2091,8 +2101,8 @@ CREATE FUNCTION ops.finish_restore(manifest jsonb, kept jsonb) RETURNS void
     SET search_path TO ''
     AS $$
 -- The last act of a restore, in its transaction: every table must be what the manifest says, or
--- PT409 and nothing has happened. Then what must not go back in time: addresses, the revision that
--- functions compare, and ids, which are never given twice.
+-- PT409 and nothing has happened. Then what must not go back in time: newer users, addresses, the
+-- revision that functions compare, and ids, which are never given twice.
 declare
     wrong text;
 begin
@@ -2122,6 +2132,11 @@ begin
             message = 'expected a user in auth.users for each profile, some are missing',
             hint = 'nothing was changed; take another backup file';
     end if;
+    -- Who has signed up since the backup was made is a user without a profile.
+    insert into public.profiles (user_id, tier_id)
+    select users.id, ops.setting('default_tier')
+    from auth.users
+    on conflict (user_id) do nothing;
     update ops.settings
     set value = kept -> 'addresses' ->> settings.name
     where kept -> 'addresses' ? settings.name;

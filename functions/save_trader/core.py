@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from functions.rule_checks import check_reads, nearest_instrument
 from shared.errors import InvalidRequest, InvalidRule
-from shared.market.cadence import BEFORE_BARS_MAX, Cadence, parse_cadence
 from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
 from shared.market.window import Window
@@ -20,8 +19,6 @@ from shared.rules import FALSE, TRUE, UNKNOWN, Rule, RuleLimits, build_plan, eva
 from shared.runs import Trigger
 
 CLOSE = COLUMNS.index("close")
-# Redis keeps so many bars of an interval (shared/store/windows.KEPT_BARS; a core knows no store).
-KEPT_BARS = 600
 # Reasons are counted over this many instruments; they are nearly always the same one.
 REASONS_SAMPLED = 50
 
@@ -52,32 +49,6 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 def check_rule(text: str, interval: Interval, limits: RuleLimits) -> Rule:
     """Return the parsed rule. Raises: InvalidRule with line, column and suggestion."""
     return parse_rule(text, limits, interval=interval)
-
-
-def check_cadence(text: str, interval: Interval, trigger: Trigger, rule: Rule) -> Cadence:
-    """Return the parsed cadence.
-
-    Raises: InvalidRequest on `cadence` if it is none, or if the trigger compares two due closes
-    and the bars that are kept do not hold both verdicts.
-    """
-    try:
-        cadence = parse_cadence(text)
-    except ValueError as error:
-        hint = 'for example "close", "every 3 closes", or "30 8 * * 1-5" (08:30 UTC on weekdays)'
-        raise InvalidRequest(str(error), hint=hint, field="cadence") from error
-    apart = cadence.before_bars_max(interval)
-    if trigger is Trigger.WHILE:
-        return cadence
-    most = min(BEFORE_BARS_MAX, KEPT_BARS - rule.bars_needed)
-    if apart > most and apart > 1:
-        needs = "" if most == BEFORE_BARS_MAX else f" (the rule needs {rule.bars_needed} bars)"
-        raise InvalidRequest(
-            f"expected due closes at most {most} bars apart with trigger {trigger}{needs}, "
-            f"was {apart}",
-            hint="take a longer interval, or trigger while",
-            field="cadence",
-        )
-    return cadence
 
 
 def no_data_yet(venue: str, interval: str) -> Trial:

@@ -20,7 +20,7 @@ from functions.longer_windows import LongerWindows
 from functions.newest_windows import load_newest_window
 from functions.ports import Execute, RunToStart, Tokens, Traders, Windows
 from functions.rate_limit import RateLimiter
-from functions.save_trader.core import Trial, check_cadence, check_rule, no_data_yet, try_rule
+from functions.save_trader.core import Trial, check_rule, no_data_yet, try_rule
 from functions.save_trader.messages import (
     PREVIEW_MATCHES_MAX,
     Preview,
@@ -32,7 +32,7 @@ from shared.market.cadence import Cadence
 from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import Rule, RuleLimits
-from shared.runs import Trigger
+from shared.runs import Trigger, check_cadence
 from shared.store.windows import KEPT_BARS, WINDOW_BARS
 
 # The run of the last closed slot is a courtesy: it may end after the reply, or in the next tick.
@@ -73,7 +73,7 @@ class SaveTrader:
         body = await read_body(request, USER_BODY_BYTES_MAX)
         asked = decode(SaveTraderRequest, body)
         rule = check_rule(asked.rule, asked.interval, self._limits)
-        cadence = check_cadence(asked.cadence, asked.interval, asked.trigger, rule)
+        cadence = check_cadence(asked.cadence, asked.interval, asked.trigger, rule.bars_needed)
         asked.cadence = cadence.text
         is_compared = asked.trigger is not Trigger.WHILE
         bars = WINDOW_BARS - 1 + (cadence.before_bars_max(asked.interval) if is_compared else 1)

@@ -105,7 +105,9 @@ def test_backup_checks_by_hand_with_sha256sum_and_is_for_its_owner_alone(
 
 
 def test_backup_is_noted_for_the_watchdog(filled_database: str, tmp_path: Path) -> None:
-    made = back_up(filled_database, tmp_path)["backup"]
+    done = back_up(filled_database, tmp_path)
+    made = done["backup"]
+    assert done["took_s"] > 0
     ((target, size, checksum, signals, is_recent),) = fetch(
         filled_database,
         "select target, bytes, checksum, (counts ->> 'public.signals')::int,"
@@ -179,7 +181,13 @@ def test_a_full_disk_leaves_nothing_behind(filled_database: str, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("target", "words"),
-    [("{file}", "File exists"), ("{file}/below", "Not a directory"), ("", "BACKUP_TARGET")],
+    [
+        ("{file}", "File exists"),
+        ("{file}/below", "Not a directory"),
+        ("", "BACKUP_TARGET"),
+        ("gs://bucket/deep", "expected a folder or s3://bucket/prefix"),
+        ("s3:/bucket", "expected a folder or s3://bucket/prefix"),
+    ],
 )
 def test_an_impossible_target_is_refused(
     filled_database: str, tmp_path: Path, target: str, words: str

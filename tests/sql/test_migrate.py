@@ -13,6 +13,7 @@ import pytest
 from local.migrate import (
     SQL,
     apply_schedules,
+    find_dsn,
     load_status,
     migrate,
 )
@@ -192,3 +193,18 @@ def test_normalised_dump_keeps_comments_inside_routines() -> None:
     assert normalise_dump(text) == (
         "CREATE FUNCTION f() AS $_$\n-- why $q$ $1 $q$ $$\nSET y = 1\n$_$;\n"
     )
+
+
+def test_the_database_is_that_of_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, local = tmp_path / ".env", tmp_path / "operator.env"
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert find_dsn((mine, local)) == ""
+    local.write_text("DATABASE_URL=postgresql://local\n")
+    mine.write_text("DATABASE_URL=\n")
+    assert find_dsn((mine, local)) == "postgresql://local"
+    mine.write_text("DATABASE_URL=postgresql://mine\n")
+    assert find_dsn((mine, local)) == "postgresql://mine"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://told")
+    assert find_dsn((mine, local)) == "postgresql://told"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from local.database import give_password
 from local.migrate import migrate
 from tests.sql.backups import (
     SIGNALS_COUNT,
@@ -193,17 +195,18 @@ def test_a_damaged_file_is_refused_before_anything_is_asked(
     place = whole.index(b"PGDMP") + 5_000
     damaged = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     before = content_of(filled_database)
-    for content in (damaged, whole[: len(whole) // 2], whole[:-10], b""):
-        backup_file.write_bytes(content)
+    # Every byte and every cut: tests/unit/cli/test_backup_file.py.
+    for content, words in (
         # Nobody answers there: the file is read first.
-        for words in (
-            ("--into", "postgresql://127.0.0.1:9/x"),
-            ("--into", filled_database, "--replace"),
-            ("--verify",),
-        ):
-            done = run("restore", backup_file, *words)
-            assert done.returncode == 2
-            assert "was cut off or is none" in done.stderr or "undamaged" in done.stderr
+        (damaged, ("--into", "postgresql://127.0.0.1:9/x")),
+        (damaged, ("--into", filled_database, "--replace")),
+        (damaged, ("--verify",)),
+        (whole[: len(whole) // 2], ("--into", filled_database, "--replace")),
+    ):
+        backup_file.write_bytes(content)
+        done = run("restore", backup_file, *words)
+        assert done.returncode == 2
+        assert "was cut off or is none" in done.stderr or "undamaged" in done.stderr
     assert content_of(filled_database) == before
 
 
@@ -228,8 +231,48 @@ def test_a_user_who_signed_up_anew_is_named(backup_file: Path, server: Server) -
     execute(target, "select tap.new_user('ann')")
     done = run("restore", backup_file, "--into", target, "--replace")
     assert done.returncode == 2
-    assert "signed up anew" in done.stderr
+    assert "other accounts have the addresses 'ann@example.org'" in done.stderr
     assert fetch(target, "select count(*) from public.profiles") == [(1,)]
+    # What the hint says is what helps.
+    statement = re.search(r"delete from .*\)(?=\)$)", done.stderr, re.MULTILINE)
+    assert statement is not None
+    execute(target, statement[0])
+    assert run("restore", backup_file, "--into", target).returncode == 0
+
+
+def test_a_user_who_signed_up_since_the_backup_can_go_on(
+    backup_file: Path, filled_database: str
+) -> None:
+    execute(filled_database, "select tap.new_user('cleo')")
+    done = run("restore", backup_file, "--into", filled_database, "--replace")
+    assert done.returncode == 0, done.stderr
+    tiers = "select email, tier_id from public.profiles join auth.users on id = user_id order by 1"
+    assert fetch(filled_database, tiers) == [
+        ("ann@example.org", "pro"),
+        ("bob@example.org", "free"),
+        ("cleo@example.org", "free"),
+    ]
+
+
+async def test_a_restored_account_gets_the_password_that_is_shown(
+    backup_file: Path, server: Server
+) -> None:
+    target = server.create_database("closebell_template")
+    assert run("restore", backup_file, "--into", target).returncode == 0
+    for password in ("the first", "the second"):
+        await give_password(target, "ann@example.org", password)
+    fits = "encrypted_password = extensions.crypt('the first', encrypted_password)"
+    found = fetch(target, f"select email, {fits} from auth.users order by email")
+    assert found == [("ann@example.org", True), ("bob@example.org", None)]
+
+
+@pytest.mark.parametrize("option", ["--into", "--scratch"])
+def test_a_url_that_is_none_is_refused_without_showing_it(option: str, tmp_path: Path) -> None:
+    words = ("--verify",) if option == "--scratch" else ()
+    done = run("restore", tmp_path, *words, option, "postgres//me:a-password@host/db")
+    assert done.returncode == 1
+    assert f"expected {option} to be postgresql://" in done.stderr
+    assert "a-password" not in done.stderr
 
 
 def test_a_restore_waits_for_nobody_for_long(backup_file: Path, filled_database: str) -> None:

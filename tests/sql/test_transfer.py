@@ -102,9 +102,11 @@ def test_import_is_all_or_nothing(
     change(folder, "ann-example-org-s-n-1.yaml", "close > 1", "close > 11")
     # Only the database knows that there is no such venue.
     change(folder, "ann-example-org-s-n-3.yaml", "venue: binance", "venue: moon")
-    done = run("import", "traders", folder, *ANN, "--delete", environment=environment)
-    assert done.returncode == 2
-    assert "ann-example-org-s-n-3.yaml: expected that venue is known" in done.stderr
+    # A dry run knows it as well.
+    for words in (("--delete",), ("--dry-run",)):
+        done = run("import", "traders", folder, *ANN, *words, environment=environment)
+        assert done.returncode == 2
+        assert "ann-example-org-s-n-3.yaml: expected that venue is known" in done.stderr
     assert fetch(filled_database, TRADERS) == before
     # A quota, after others were stored.
     execute(

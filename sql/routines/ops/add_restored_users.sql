@@ -7,10 +7,26 @@ as $$
 -- a password: they sign in by "forgot password". Returns their count.
 -- [{"id", "email", "email_confirmed_at", "created_at"}]. The auth schema is the platform's: only
 -- columns it has are written. Its server reads some texts that must not be null.
+-- PT409 where an account of the same address has another id.
 declare
     fields text;
     added_count integer;
+    taken text;
 begin
+    select string_agg(quote_literal(accounts.email), ', ' order by accounts.email)
+    into taken
+    from auth.users as accounts
+    inner join jsonb_to_recordset(add_restored_users.users) as given (id uuid, email text)
+        on given.email = accounts.email and given.id <> accounts.id;
+    if taken is not null then
+        raise sqlstate 'PT409' using
+            message = 'expected the users of the backup under their own ids,'
+                ' other accounts have the addresses ' || taken,
+            hint = format(
+                'if these accounts may go, in the target: delete from auth.users where email in (%s)',
+                taken
+            );
+    end if;
     select string_agg(quote_ident(attributes.attname), ', ' order by attributes.attname)
     into fields
     from pg_catalog.pg_attribute as attributes
@@ -56,12 +72,6 @@ begin
         );
     get diagnostics added_count = row_count;
     return added_count;
-exception
-    when unique_violation then
-        raise sqlstate 'PT409' using
-            message = 'expected the users of the backup under their own ids, was: ' || sqlerrm,
-            hint = 'somebody has signed up anew with the address of a user of the backup;'
-                ' delete that account in the target first';
 end
 $$;
 comment on function ops.add_restored_users(jsonb) is

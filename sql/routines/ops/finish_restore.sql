@@ -4,8 +4,8 @@ language plpgsql
 set search_path = ''
 as $$
 -- The last act of a restore, in its transaction: every table must be what the manifest says, or
--- PT409 and nothing has happened. Then what must not go back in time: addresses, the revision that
--- functions compare, and ids, which are never given twice.
+-- PT409 and nothing has happened. Then what must not go back in time: newer users, addresses, the
+-- revision that functions compare, and ids, which are never given twice.
 declare
     wrong text;
 begin
@@ -35,6 +35,11 @@ begin
             message = 'expected a user in auth.users for each profile, some are missing',
             hint = 'nothing was changed; take another backup file';
     end if;
+    -- Who has signed up since the backup was made is a user without a profile.
+    insert into public.profiles (user_id, tier_id)
+    select users.id, ops.setting('default_tier')
+    from auth.users
+    on conflict (user_id) do nothing;
     update ops.settings
     set value = kept -> 'addresses' ->> settings.name
     where kept -> 'addresses' ? settings.name;

@@ -179,6 +179,7 @@ def test_backtest_counts_signals_and_returns(klines: Path) -> None:
     result = run(*words)
     assert result.exit_code == 0, result.stderr
     assert "Past returns promise nothing." in result.stdout
+    assert "cadence, cooldown and caps are not applied" in result.stdout
     assert "16 on enter" in result.stdout
     found = document(run(*words, "--json"))
     # AAA enters at 2, 6, … 58; BBB once.

@@ -93,7 +93,12 @@ def test_comments_and_other_styles_are_read() -> None:
         (FILE + "enabled: 1", "enabled: expected true or false, was 1"),
         (FILE + "cooldwn_s: 1", "cooldwn_s: expected no such field (fields are name,"),
         (FILE + "name: again", "expected name once at line 11, column 1"),
-        (FILE.replace("- ETHUSDT", "- 1"), "universe: expected a list of symbols"),
+        (
+            FILE.replace("- ETHUSDT", "- NO"),
+            "universe: expected a list of symbols, was ['BTCUSDT', False]; put each in quotes",
+        ),
+        (FILE + "cooldown_s: '60'", "cooldown_s: expected whole seconds, was '60'"),
+        (FILE + "<<: {cadence: close}", "expected no merge (<<) at line 1"),
         ("a: &x [1]\nb: *x", "expected no alias (*) at line 2, column 4"),
         ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("name: 'x", "at line"),
@@ -159,6 +164,12 @@ def test_export_keeps_renamed_files_and_strangers(tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["b.yaml", "c.yaml"]
 
 
+def test_export_takes_no_name_that_differs_in_case_alone(tmp_path: Path) -> None:
+    (tmp_path / "OVERSOLD.yaml").write_text("somebody: else's\n")
+    (change,) = plan_export([Stored(id=1, trader=OVERSOLD)], tmp_path)
+    assert change.file == "oversold-2.yaml"
+
+
 def test_import_names_every_wrong_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(FILE)
     (tmp_path / "b.yaml").write_text(FILE)
@@ -184,12 +195,28 @@ def test_import_checks_rules_as_they_are_checked_when_saved(tmp_path: Path) -> N
         "a.yaml": OVERSOLD,
         "b.yaml": read_trader(FILE.replace("rsi(", "rsy(")),
         "c.yaml": read_trader(FILE.replace("interval: 1m", "interval: 7m")),
+        "d.yaml": read_trader(FILE.replace("trigger: enter", "trigger: leave")),
+        "e.yaml": read_trader(FILE + "cadence: every 600 closes\n"),
+        "f.yaml": read_trader(FILE.replace("enter", "while") + "cadence: every 600 closes\n"),
+        "g.yaml": read_trader(FILE + "cadence: never\n"),
     }
     with pytest.raises(InvalidRequest) as refused:
         check_rules(traders)
-    assert "b.yaml: rule, line 1, column 1: expected a function, was 'rsy'" in str(refused.value)
-    assert "c.yaml: interval: expected one of 1m," in str(refused.value)
-    assert "a.yaml" not in str(refused.value)
+    said = str(refused.value)
+    assert "b.yaml: rule, line 1, column 1: expected a function, was 'rsy'" in said
+    # The line of the rule, and what points at the place.
+    assert "\n      rsy(14) < 30\n      ^\n" in said
+    assert "c.yaml: interval: expected one of 1m," in said
+    assert "d.yaml: trigger: expected one of enter, exit, while, was leave" in said
+    assert "e.yaml: cadence: expected due closes at most 500 bars apart" in said
+    assert "g.yaml: cadence: expected " in said
+    assert "a.yaml" not in said and "f.yaml" not in said
+
+
+def test_a_folder_without_files_is_none_to_import(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no trader")
+    with pytest.raises(InvalidRequest, match="there is none"):
+        read_folder(tmp_path)
 
 
 def test_import_refuses_what_it_cannot_tell_apart() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from functions.execute_traders.core import decide, prepare
-from functions.save_trader.core import check_cadence, try_rule
+from functions.save_trader.core import try_rule
 from shared.errors import InvalidRequest
+from shared.market.cadence import Cadence
 from shared.market.interval import Interval
 from shared.rules import parse_rule
-from shared.runs import Outcome, Trader, Trigger
+from shared.runs import Outcome, Trader, Trigger, check_cadence
 from tests.unit.functions.fakes import CLOSED_AT_MS, run, trader, window
 from tests.unit.functions.test_execute_traders import SLOT
 from tests.unit.functions.test_execute_traders import Bench as ExecuteBench
@@ -155,15 +156,16 @@ async def test_impossible_cadence_is_refused_with_the_reason(cadence: str, said:
 
 
 def test_rule_must_leave_bars_for_the_due_close_before() -> None:
-    rule = parse_rule("close > sma(400)", interval=Interval.M5)
-    assert check_cadence("every 200 closes", Interval.M5, Trigger.ENTER, rule).count == 200
+    def checked(text: str, trigger: Trigger, bars_needed: int = 400) -> Cadence:
+        return check_cadence(text, Interval.M5, trigger, bars_needed)
+
+    assert checked("every 200 closes", Trigger.ENTER).count == 200
     with pytest.raises(
         InvalidRequest, match=r"at most 200 .* \(the rule needs 400 bars\), was 288"
     ):
-        check_cadence("0 8 * * *", Interval.M5, Trigger.ENTER, rule)
-    assert check_cadence("0 8 * * *", Interval.M5, Trigger.WHILE, rule).cron is not None
-    longest = parse_rule("close > sma(500)", interval=Interval.M5)
-    assert check_cadence("close", Interval.M5, Trigger.ENTER, longest).count == 1
+        checked("0 8 * * *", Trigger.ENTER)
+    assert checked("0 8 * * *", Trigger.WHILE).cron is not None
+    assert checked("close", Trigger.ENTER, 500).count == 1
 
 
 @pytest.mark.parametrize(("bars", "triggered"), [(1, 0), (2, 1), (3, 0)])
