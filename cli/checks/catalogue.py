@@ -36,7 +36,7 @@ CHECKS = (
         name="disk",
         expected="more than 2 GB free here",
         meaning="a full disk stops Postgres and Redis of the local cloud",
-        mend_here="make room: `du -sh * .local/*` shows what is large, `make clean` drops what was built",
+        mend_here="make room: `du -sh * .local/*` tells what is large, `make clean` drops builds",
         ask=ask_disk,
     ),
     Check(
