@@ -24,6 +24,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
+DOCTOR = "`closebell doctor` shows what does not answer"
 # What a routine raises when the operator asked for something impossible (PostgREST's own words).
 _REFUSALS = {"PT400", "PT403", "PT404", "PT409", "22023", "22P02", "22007", "22008", "23514"}
 
@@ -87,8 +88,8 @@ def fetch(connection: Connection, query: LiteralString, *values: Any) -> list[Ro
     return connection.execute(query, values).fetchall()
 
 
-def translated(error: psycopg.Error) -> StoreUnavailable | InvalidRequest:
-    """Return our error for one of Postgres."""
+def translated(error: psycopg.Error, otherwise: str = DOCTOR) -> StoreUnavailable | InvalidRequest:
+    """Return our error for one of Postgres; `otherwise` is the hint if there is no better one."""
     said = (error.diag.message_primary or str(error)).strip()
     # What a connection could not do takes libpq several lines.
     message = "; ".join(line.strip() for line in said.splitlines())
@@ -97,6 +98,4 @@ def translated(error: psycopg.Error) -> StoreUnavailable | InvalidRequest:
         return InvalidRequest(message, hint=hint)
     if error.sqlstate in ("42P01", "42883", "3F000"):
         hint = "the schema is older than this command; apply it: python -m local.migrate up"
-    return StoreUnavailable(
-        f"Postgres: {message}", hint=hint or "`closebell doctor` shows what does not answer"
-    )
+    return StoreUnavailable(f"Postgres: {message}", hint=hint or otherwise)

@@ -77,14 +77,17 @@ async def _examine(names: Sequence[str], *, fix: bool, as_json: bool) -> int:
     screen = Screen(width_of=[check.name for check in checks], is_silent=as_json)
     values = read_values()
     fixed: list[dict[str, Any]] = []
-    async with Ground(values) as ground:
-        outcomes = await run_checks(checks, ground, screen.tell)
-        wanted = {outcome.fix for outcome in outcomes if outcome.fix}
-        if fix and wanted:
-            fixed = await _mend(ground, wanted, screen)
-    if fixed:
+    # A repair may show what could not be asked before: an empty database has no settings. Each is
+    # made once.
+    tried: set[str] = set()
+    is_looking = True
+    while is_looking:
         async with Ground(values) as ground:
             outcomes = await run_checks(checks, ground, screen.tell)
+            wanted = {outcome.fix for outcome in outcomes if outcome.fix} - tried if fix else set()
+            fixed += await _mend(ground, wanted, screen)
+        tried |= wanted
+        is_looking = bool(wanted)
     took_s = time.monotonic() - began_s
     code = exit_code(outcomes)
     if as_json:

@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
+FIX = "closebell doctor --fix"
 MARKS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.FAULT: "✗", Verdict.SKIPPED: "–"}
 
 
@@ -53,16 +54,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Check:
     """A question. `needs`: checks without whose good answer it makes no sense.
 
-    `expected` is what a well system answers; `meaning` and `mend` are the rest of its line in
-    docs/doctor.md: what is broken for users while it does not, and what to type.
+    `expected` is what a well system answers; `meaning` and the mends are the rest of its line in
+    docs/doctor.md: what is broken for users while it does not, and what to type: here, with a local
+    database, and, where that differs, deployed. They are shown where a finding has no better one.
     """
 
     name: str
     expected: str
     meaning: str
-    mend: str
+    mend_here: str
     ask: Callable[[Ground], Awaitable[Finding]]
     needs: tuple[str, ...] = ()
+    mend_deployed: str = ""
 
 
 def ok(found: str) -> Finding:

@@ -66,16 +66,8 @@ async def _set_functions_url(ground: Ground) -> str:
 
 async def _set_secret(ground: Ground) -> str:
     secret = ground.require("function_secret")
-    row = await ground.fetch_one("select to_regclass('vault.decrypted_secrets') is not null as has")
-    if row["has"]:
-        await ground.fetch("select vault.create_secret(%s, 'function_secret')", secret)
-        return "function_secret stored in Vault"
-    await ground.fetch(
-        "insert into ops.local_secrets (name, value) values ('function_secret', %s)"
-        " on conflict (name) do update set value = excluded.value returning name",
-        secret,
-    )
-    return "function_secret stored in ops.local_secrets"
+    row = await ground.fetch_one("select ops.store_secret('function_secret', %s) as place", secret)
+    return f"function_secret stored in {row['place']}"
 
 
 # In the order in which they are made.

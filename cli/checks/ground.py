@@ -75,8 +75,12 @@ class Ground:
     @property
     def is_local(self) -> bool:
         """Return whether the database is on this machine: only there the doctor mends by itself."""
+        return self.is_here("database_url")
+
+    def is_here(self, name: str) -> bool:
+        """Return whether the address in a setting is one of this machine."""
         try:
-            return urlsplit(self.values.get("database_url", "")).hostname in LOOPBACK_NAMES
+            return urlsplit(self.values.get(name, "")).hostname in LOOPBACK_NAMES
         except ValueError:
             return False
 
@@ -104,7 +108,7 @@ class Ground:
                     row_factory=dict_row,
                 )
         except psycopg.Error as error:
-            raise translated(error) from error
+            raise translated(error, otherwise="") from error
         except TimeoutError as error:
             raise StoreUnavailable(f"Postgres: no answer in {REQUEST_TIMEOUT_S:.0f} s") from error
 
@@ -117,7 +121,7 @@ class Ground:
         try:
             return await (await self._database.execute(query, values)).fetchall()
         except psycopg.Error as error:
-            raise translated(error) from error
+            raise translated(error, otherwise="") from error
 
     async def fetch_one(self, query: LiteralString, *values: Any) -> Row:
         """Return the only row of a statement."""

@@ -12,10 +12,12 @@ from cli.checks.ground import Ground
 VERSION_MIN = 15
 # pg_cron 1.4 is Debian 12's; `call` in a job, and many jobs at once, work from it on.
 CRON_VERSION_MIN = (1, 4)
-# Supabase's free plan (https://supabase.com/pricing, 2026-11-21): beyond, it is read-only.
-DATABASE_BYTES_MAX = 500 * 1024 * 1024
 SHARE_WARN = 0.8
-TRIM = "update ops.settings set value = '7' where name = 'signal_retention_days'; call ops.trim();"
+TRIM = (
+    "SQL: update ops.settings set value = '7' where name = 'signal_retention_days';"
+    " call ops.trim();"
+)
+IDLE = "SQL: select pid, application_name, state from pg_stat_activity; then end idle ones"
 
 
 async def ask_postgres(ground: Ground) -> Finding:
@@ -31,7 +33,7 @@ async def ask_postgres(ground: Ground) -> Finding:
 def judge_version(version: int, words: str) -> Finding:
     """Judge the major version."""
     if version < VERSION_MIN:
-        return fault(words, "upgrade: Settings → Infrastructure in the project's dashboard")
+        return fault(words, "upgrade it: Settings → Infrastructure in the project's dashboard")
     return ok(words)
 
 
@@ -59,14 +61,15 @@ def judge_extensions(versions: Mapping[str, str], *, has_net: bool, is_local: bo
             f"create extension {name}{' with schema extensions' if name == 'pgcrypto' else ''};"
             for name in missing
         )
-        local = "make stop, then make run" if is_local else create
-        findings.append(fault(f"{', '.join(missing)} missing", local))
+        findings.append(
+            fault(f"{', '.join(missing)} missing", "" if is_local else f"SQL: {create}")
+        )
     cron = versions.get("pg_cron", "")
     # Debian's says 1.4-1.
     if cron and tuple(int(part) for part in re.findall(r"\d+", cron)[:2]) < CRON_VERSION_MIN:
-        findings.append(fault(f"pg_cron {cron}", "alter extension pg_cron update;"))
+        findings.append(fault(f"pg_cron {cron}", "SQL: alter extension pg_cron update;"))
     if not is_local and "supabase_vault" not in versions:
-        findings.append(warning("no Vault", "create extension supabase_vault;"))
+        findings.append(warning("no Vault", "SQL: create extension supabase_vault;"))
     if findings:
         return worst(findings)
     net = versions.get("pg_net")
@@ -78,28 +81,44 @@ def judge_extensions(versions: Mapping[str, str], *, has_net: bool, is_local: bo
 
 
 async def ask_free_tier(ground: Ground) -> Finding:
-    """Look at the size of the database and the connections in use."""
-    row = await ground.fetch_one(
-        "select pg_database_size(current_database()) as bytes,"
-        " (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,"
-        " current_setting('max_connections')::int"
-        " - current_setting('superuser_reserved_connections')::int as allowed"
+    """Look at what this month has used of every meter with a free limit, and at the connections.
+
+    Of the database's size at what it is now. Not at Redis' commands: their limit may be a paid one,
+    see the check `budget`. Not at projections: those are the watchdog's, see `incidents`.
+    """
+    meters = await ground.fetch(
+        "select meter, free_limit::float8,"
+        " case when meter = 'database_bytes' then pg_database_size(current_database())::float8"
+        " else coalesce(used_month, 0)::float8 end as used"
+        " from ops.budget where free_limit is not null and meter <> 'redis_commands'"
+        " order by meter"
     )
-    return judge_free_tier(row["bytes"], row["used"], row["allowed"])
+    row = await ground.fetch_one(
+        "select count(*) as used, current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int as allowed"
+        " from pg_stat_activity where backend_type = 'client backend'"
+    )
+    shares = {one["meter"]: one["used"] / one["free_limit"] for one in meters}
+    return judge_free_tier(shares, row["used"], row["allowed"])
 
 
-def judge_free_tier(size_bytes: int, connections: int, connections_max: int) -> Finding:
-    """Judge size and connections against what the free plan gives."""
-    share = size_bytes / DATABASE_BYTES_MAX
-    size = f"database {size_bytes / 2**20:,.0f} of {DATABASE_BYTES_MAX / 2**20:,.0f} MB"
-    used = f"connections {connections} of {connections_max}"
-    end = "end idle ones: select pid, application_name, state from pg_stat_activity;"
-    findings = [
-        fault(size, TRIM) if share > 1 else warning(size, TRIM) if share > SHARE_WARN else ok(size)
-    ]
-    crowded = connections > SHARE_WARN * connections_max
-    findings.append(warning(used, end) if crowded else ok(used))
-    return worst(findings)
+def judge_free_tier(shares: Mapping[str, float], connections: int, connections_max: int) -> Finding:
+    """Judge meter → part of what is free that is used this month, and the connections."""
+    findings = []
+    for meter, share in shares.items():
+        if share > SHARE_WARN:
+            say = fault if share > 1 else warning
+            found = f"{meter.replace('_', ' ')}: {share:.0%} of what is free"
+            findings.append(say(found, TRIM if meter == "database_bytes" else ""))
+    if connections > SHARE_WARN * connections_max:
+        findings.append(warning(f"connections: {connections} of {connections_max}", IDLE))
+    if findings:
+        return worst(findings)
+    most = max(shares, key=lambda meter: shares[meter], default="")
+    words = (
+        f"most used: {most.replace('_', ' ')} {shares[most]:.0%} of what is free; " if most else ""
+    )
+    return ok(f"{words}connections {connections} of {connections_max}")
 
 
 async def ask_kill_switch(ground: Ground) -> Finding:
@@ -116,5 +135,5 @@ def judge_kill_switch(value: str | None) -> Finding:
         return ok("signals are on")
     return warning(
         "off: no signal is stored, runs wait",
-        "update ops.settings set value = 'on' where name = 'signals_enabled';",
+        "SQL: update ops.settings set value = 'on' where name = 'signals_enabled';",
     )

@@ -17,9 +17,8 @@ from cli.checks.ground import Ground, shown_host
 PINGS = 5
 # From here: another continent is 0.2 s away. What the collector itself sees is on its /metrics.
 LATENCY_MS_WARN = 500.0
-ADDRESS = "check UPSTASH_REDIS_REST_URL in .env; here: make run"
 TOKEN = "copy UPSTASH_REDIS_REST_TOKEN from the database's page at console.upstash.com into .env"
-NO_EVICTION = "redis-cli CONFIG SET maxmemory-policy noeviction; Upstash: switch Eviction off"
+TOKEN_HERE = "unset UPSTASH_REDIS_REST_TOKEN, and take it out of .env"
 
 
 async def ask_redis(ground: Ground) -> Finding:
@@ -31,20 +30,23 @@ async def ask_redis(ground: Ground) -> Finding:
         answer = await _command(ground, "PING")
         took_ms.append((time.monotonic() - began_s) * 1000)
         if answer.status_code != 200 or _result(answer) != "PONG":
-            return judge_refusal(answer.status_code, _error(answer), shown_host(url))
+            return judge_refusal(
+                answer.status_code,
+                _error(answer),
+                shown_host(url),
+                is_here=ground.is_here("upstash_redis_rest_url"),
+            )
     return judge_latency(statistics.median(took_ms), shown_host(url))
 
 
-def judge_refusal(status: int, error: str, host: str) -> Finding:
+def judge_refusal(status: int, error: str, host: str, *, is_here: bool = False) -> Finding:
     """Judge an answer that is not PONG."""
     found = f"{host} answered {status} {error}".strip()
     if status in (401, 403):
-        return fault(found, TOKEN)
+        return fault(found, TOKEN_HERE if is_here else TOKEN)
     if status == 429 or "limit" in error:
         return fault(found, "the quota is used up: see the database's page at console.upstash.com")
-    if status == 503:
-        return fault(found, "start Redis: make stop, then make run")
-    return fault(found, ADDRESS)
+    return fault(found)
 
 
 def judge_latency(median_ms: float, host: str) -> Finding:
@@ -77,14 +79,13 @@ def judge_eviction(policy: str) -> Finding:
         return skipped("this Redis does not tell over REST: see Eviction at console.upstash.com")
     if policy == "noeviction":
         return ok("noeviction: frames stay until the collector trims them")
-    return fault(f"{policy}: frames may vanish when the memory is full", NO_EVICTION)
+    return fault(f"{policy}: frames may vanish when the memory is full")
 
 
 async def _command(ground: Ground, *words: str) -> httpx.Response:
     return await ground.request(
         "POST",
         ground.url("upstash_redis_rest_url"),
-        hint=ADDRESS,
         json=list(words),
         headers={"Authorization": f"Bearer {ground.require('upstash_redis_rest_token')}"},
     )

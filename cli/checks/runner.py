@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
 from typing import Any
 
+import msgspec
+
 from cli.checks.check import Check, Finding, Outcome, Verdict, fault, skipped
 from cli.checks.ground import Ground
 from shared.errors import ClosebellError, InvalidRequest
@@ -85,24 +87,23 @@ async def _run_one(
     for name, task in needed:
         if (await task).verdict in (Verdict.FAULT, Verdict.SKIPPED):
             return _outcome(check, skipped(f"needs {name}"), 0.0)
-    # The same words as in docs/doctor.md, without the marks of its code.
-    plain = check.mend.replace("`", "")
     began_s = time.monotonic()
     allowed_s = max(0.0, min(timeout_s, deadline_s - began_s))
     try:
         async with asyncio.timeout(allowed_s):
             finding = await check.ask(ground)
     except TimeoutError:
-        finding = fault(f"no answer in {allowed_s:.1f} s", plain)
+        finding = fault(f"no answer in {allowed_s:.1f} s")
     except ClosebellError as error:
         missing = error.context.get("setting")
-        if missing:
-            finding = skipped(f"needs {missing}")
-        else:
-            finding = fault(error.message, error.hint or plain)
+        finding = skipped(f"needs {missing}") if missing else fault(error.message, error.hint)
     # A doctor that dies of one patient helps nobody: the check is at fault, and says how.
     except Exception as error:
-        finding = fault(f"the check itself failed: {type(error).__name__}: {error}", plain)
+        finding = fault(f"the check itself failed: {type(error).__name__}: {error}")
+    if not finding.mend and finding.verdict in (Verdict.FAULT, Verdict.WARNING):
+        # The same words as in docs/doctor.md, without the marks of its code.
+        mend = (not ground.is_local and check.mend_deployed) or check.mend_here
+        finding = msgspec.structs.replace(finding, mend=mend.replace("`", ""))
     return _outcome(check, finding, (time.monotonic() - began_s) * 1000)
 
 

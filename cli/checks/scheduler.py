@@ -7,41 +7,40 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from cli.checks.check import Finding, fault, ok, warning
+from cli.checks.check import FIX, Finding, fault, ok, warning
+from cli.checks.functions import ADDRESS
 from cli.checks.ground import Ground
 from cli.instants import ago
 
-# A job of each minute may start a little late; two missed minutes are silence.
-SILENT_S = 130.0
 POLL_S = 0.1
 ANSWER_TIMEOUT_S = 4.5
 # A worker that stored an answer this lately is alive: the tick of each minute makes one.
 WORKER_ALIVE_S = 90.0
-RESTART_CRON = "restart the database: hosted, Settings → General; here: make stop, make run"
 
 
-async def ask_cron(ground: Ground, silent_s: float = SILENT_S) -> Finding:
-    """Look at the newest start of a job that runs each minute, and at the last end of every job."""
+async def ask_cron(ground: Ground) -> Finding:
+    """Look at when pg_cron started a job last, and at the last end of every job.
+
+    It has a while after Postgres has started, and after a job was scheduled for the first time.
+    """
     rows = await ground.fetch(
         "with recent as ("
-        " select jobid, start_time, status, return_message, runid"
+        " select jobid, status, return_message, runid"
         " from cron.job_run_details order by runid desc limit 500"
         ")"
-        " select distinct on (job.jobid) job.jobname as name, job.schedule, job.active,"
-        " extract(epoch from now() - recent.start_time)::float8 as age_s, recent.status,"
+        " select distinct on (job.jobid) job.jobname as name, job.schedule, recent.status,"
         " recent.return_message as message"
         " from cron.job left join recent using (jobid)"
         " where job.database = current_database()"
         " order by job.jobid, recent.runid desc nulls last"
     )
     row = await ground.fetch_one(
-        "select extract(epoch from now() - pg_postmaster_start_time())::float8 as up_s"
+        "select extract(epoch from now() - ops.cron_started_at())::float8 as age_s,"
+        " extract(epoch from now() - greatest(ops.cron_started_at(), pg_postmaster_start_time(),"
+        " (select max(at) from ops.audit where action = 'add' and object like 'schedule %%')"
+        "))::float8 as waited_s,"
+        " ops.setting('cron_silent_after_s')::float8 as silent_s"
     )
-    ages_s = [
-        found["age_s"]
-        for found in rows
-        if found["schedule"] == "* * * * *" or found["schedule"].endswith("seconds")
-    ]
     failed = [
         (found["name"], found["message"] or "") for found in rows if found["status"] == "failed"
     ]
@@ -51,34 +50,39 @@ async def ask_cron(ground: Ground, silent_s: float = SILENT_S) -> Finding:
         " where fail_streak > 0 order by name"
     )
     failed += [(found["name"], found["message"]) for found in failing]
-    return judge_cron(ages_s, failed, up_s=row["up_s"], silent_s=silent_s)
+    return judge_cron(
+        row["age_s"],
+        row["waited_s"],
+        failed,
+        has_minute=any(found["schedule"] == "* * * * *" for found in rows),
+        silent_s=row["silent_s"],
+    )
 
 
 def judge_cron(
-    ages_s: Sequence[float | None],
+    age_s: float | None,
+    waited_s: float,
     failed: Sequence[tuple[str, str]],
     *,
-    up_s: float,
-    silent_s: float = SILENT_S,
+    has_minute: bool,
+    silent_s: float,
 ) -> Finding:
-    """Judge the ages of the newest runs of per-minute jobs (None: never ran), and what failed."""
-    known = [age_s for age_s in ages_s if age_s is not None]
-    if not ages_s:
+    """Judge the age of the newest run (None: never), for how long one is awaited, what failed."""
+    if not has_minute:
         return fault("no job runs each minute", "closebell doctor timetable")
-    if not known or min(known) > silent_s:
-        if up_s < silent_s:
-            return ok(f"Postgres is up for {up_s:.0f} s: no minute's job is overdue")
-        last = f"last run {ago(min(known))}" if known else "never ran"
-        return fault(f"silent: {last}", RESTART_CRON)
-    found = f"last run {ago(min(known))}"
+    last = "never ran" if age_s is None else f"last run {ago(age_s)}"
+    if waited_s > silent_s:
+        return fault(f"silent: {last}")
     if failed:
         name, message = failed[0]
         first_line = message.partition("\n")[0][:100]
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         return warning(
-            f"{found}; {name}{more} failed: {first_line}", f"closebell schedules history {name}"
+            f"{last}; {name}{more} failed: {first_line}", f"closebell schedules history {name}"
         )
-    return ok(found)
+    if age_s is None or age_s > silent_s:
+        return ok(f"{last}; Postgres or the timetable is {waited_s:.0f} s old: nothing is overdue")
+    return ok(last)
 
 
 async def ask_requests(ground: Ground) -> Finding:
@@ -103,7 +107,7 @@ async def ask_requests(ground: Ground) -> Finding:
         "select (select count(*) from net.http_request_queue) as waiting_count,"
         " (select max(created) from net._http_response) as answered_at, now() as now"
     )
-    return judge_silence(row["waiting_count"], row["answered_at"], row["now"], ground.is_local)
+    return judge_silence(row["waiting_count"], row["answered_at"], row["now"])
 
 
 def judge_answer(status: int | None, error: str | None, took_ms: float) -> Finding:
@@ -120,21 +124,16 @@ def judge_answer(status: int | None, error: str | None, took_ms: float) -> Findi
     )
 
 
-def judge_silence(
-    waiting_count: int, answered_at: datetime | None, now: datetime, is_local: bool
-) -> Finding:
+def judge_silence(waiting_count: int, answered_at: datetime | None, now: datetime) -> Finding:
     """Judge a call that has no answer yet."""
     since_s = (now - answered_at).total_seconds() if answered_at else None
     if since_s is not None and since_s < WORKER_ALIVE_S:
         return warning(
-            f"no answer in {ANSWER_TIMEOUT_S:.0f} s; the worker stored another {ago(since_s)}",
-            "a slow answer holds up its batch: ask again",
+            f"no answer in {ANSWER_TIMEOUT_S} s; the worker stored another {ago(since_s)}",
+            "closebell doctor requests, again: a slow answer holds up its batch",
         )
     last = "none in 6 hours" if since_s is None else f"the last {ago(since_s)}"
-    return fault(
-        f"the request worker is silent: {waiting_count} waiting, answers: {last}",
-        "make stop, then make run" if is_local else "select net.worker_restart();",
-    )
+    return fault(f"the request worker is silent: {waiting_count} waiting, answers: {last}")
 
 
 async def ask_functions_url(ground: Ground) -> Finding:
@@ -149,13 +148,14 @@ async def ask_functions_url(ground: Ground) -> Finding:
 
 def judge_functions_url(stored: str, wanted: str, *, is_local: bool) -> Finding:
     """Judge the setting functions_url of Postgres; `wanted` is FUNCTIONS_URL."""
-    mend = f"update ops.settings set value = '{wanted or '…'}' where name = 'functions_url';"
     if not stored:
-        return fault("empty: Postgres calls nobody", mend, fix="functions_url" if wanted else "")
+        empty = "empty: Postgres calls nobody"
+        return fault(empty, FIX, fix="functions_url") if wanted else fault(empty, ADDRESS)
     if wanted and stored != wanted:
+        update = f"SQL: update ops.settings set value = '{wanted}' where name = 'functions_url';"
         return warning(
             f"Postgres calls {stored}, FUNCTIONS_URL is {wanted}",
-            mend,
+            FIX if is_local else update,
             fix="functions_url" if is_local else "",
         )
     return ok(stored)

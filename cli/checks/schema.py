@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cli.checks.check import Finding, fault, ok, skipped, warning
+from cli.checks.check import FIX, Finding, fault, ok, skipped, warning
 from cli.checks.ground import Ground
 from cli.settings import PROJECT
 from shared.migrations import compare_history, load_migrations
 
 SQL = PROJECT / "sql"
-UP = "python -m local.migrate up"
+# Settings are in .env; the runner reads the environment.
+UP = "dotenv run -- python -m local.migrate up"
 # The name of the repair in fixes.py.
 MIGRATE = "migrate"
 LISTED_MAX = 3
@@ -47,12 +48,12 @@ def judge_migrations(states: Sequence[tuple[str, str]], *, is_local: bool) -> Fi
     if by_state["unknown"]:
         return fault(
             f"the database has {_listed(by_state['unknown'])}, which is not in sql/migrations",
-            "git pull: this checkout is older than the database, or it is another project's",
+            "git pull; after it: another project's database, see DATABASE_URL in .env",
         )
     if by_state["edited"]:
         return fault(
             f"{_listed(by_state['edited'])} edited since it was applied",
-            "git checkout sql/migrations, and write a new migration",
+            "git checkout sql/migrations",
         )
     if by_state["missing"]:
         return fault(
@@ -131,14 +132,14 @@ def judge_timetable(
 ) -> Finding:
     """Judge (name, problem) of the jobs that are not as the page says."""
     if not problems:
-        if jobs_count == 0:
-            return fault("no job at all", _up(is_local), fix=MIGRATE if is_local else "")
         return ok(f"{jobs_count} jobs as in sql/schedules.sql")
     broken = [f"{name}: {what}" for name, what in problems if what != PAUSED]
     if broken:
-        # A job that nobody's page has is a person's: it is reported and left alone.
-        mendable = is_local and not all(_is_foreign(what) for what in broken)
-        return fault("; ".join(broken), _up(is_local), fix=MIGRATE if mendable else "")
+        if all(_is_foreign(what) for what in broken):
+            # A job that nobody's page has is a person's: it is reported and left alone.
+            foreign = next(name for name, what in problems if _is_foreign(what))
+            return fault("; ".join(broken), f"SQL: select cron.unschedule('{foreign}');")
+        return fault("; ".join(broken), _up(is_local), fix=MIGRATE if is_local else "")
     names = ", ".join(name for name, _ in problems)
     return warning(f"paused: {names}", f"closebell schedules resume {problems[0][0]}")
 
@@ -154,4 +155,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _up(is_local: bool) -> str:
-    return "closebell doctor --fix" if is_local else f"DATABASE_URL=… {UP}"
+    return FIX if is_local else UP

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 
-from cli.checks.check import Finding, fault, ok
+from cli.checks.check import FIX, Finding, fault, ok
 from cli.checks.ground import Ground
 
 NAME = "function_secret"
@@ -53,19 +53,11 @@ def judge_secret(
     """Judge Postgres' signature of a text; None: it has no secret."""
     place = "Vault" if has_vault else "ops.local_secrets"
     if signature is None:
-        create = f"select vault.create_secret('…', '{NAME}');"
-        return fault(
-            f"no {NAME} in {place}",
-            create if has_vault else "closebell doctor --fix",
-            fix=NAME,
-        )
+        return fault(f"no {NAME} in {place}", FIX, fix=NAME)
     if hmac.compare_digest(signature, expected):
         return ok(f"{place} and FUNCTION_SECRET are equal")
     found = f"{place} and FUNCTION_SECRET differ"
     # Which of the two the functions know is theirs to say; on a laptop it is FUNCTION_SECRET.
     if is_local and not has_vault:
-        return fault(found, "closebell doctor --fix", fix=NAME)
-    return fault(
-        found,
-        f"select vault.update_secret((select id from vault.secrets where name = '{NAME}'), '…');",
-    )
+        return fault(found, FIX, fix=NAME)
+    return fault(found, f"SQL: select ops.store_secret('{NAME}', '…'); with that of the functions")

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 from cli.checks.check import Finding, fault, ok, warning
 from cli.checks.ground import Ground
-from cli.settings import OPERATOR_FILE, PROJECT
+from cli.settings import OPERATOR_FILE
 from shared import settings as all_settings
 from shared.settings import OperatorSettings
 
@@ -73,14 +73,16 @@ def judge_settings(
         )
     unknown = [name for name in written if name not in known]
     if unknown:
-        return fault("; ".join(_unknown(name, known) for name in unknown), "edit .env")
+        return fault(
+            "; ".join(_unknown(name, known) for name in unknown), _rename(unknown[0], known)
+        )
     have = [name for name in wanted if values.get(name)]
     if not have:
         return fault("no local cloud is running, and nothing is set in .env", START)
     missing = [name.upper() for name in wanted if name not in have]
     place = "by `make run`" if is_running else "in .env or the environment"
     if missing:
-        return warning(f"{', '.join(missing)} not set {place}", "set them in .env")
+        return warning(f"{', '.join(missing)} not set {place}", f"echo {missing[0]}=… >> .env")
     return ok(f"{len(have)} of {len(wanted)} set {place}")
 
 
@@ -90,16 +92,21 @@ def _unknown(name: str, known: Collection[str]) -> str:
     return f"{name.upper()} in .env is not a setting{meant}"
 
 
-async def ask_disk(_ground: Ground) -> Finding:
-    """Look at the disk of the project's folder."""
-    return judge_disk(shutil.disk_usage(PROJECT).free)
+def _rename(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"sed -i 's/^{name.upper()}=/{near[0].upper()}=/' .env"
+    return f"sed -i '/^{name.upper()}=/d' .env"
+
+
+async def ask_disk(ground: Ground) -> Finding:
+    """Look at the disk on which the settings, and with them the local cloud, lie."""
+    return judge_disk(shutil.disk_usage(ground.settings_files[-1].parent).free)
 
 
 def judge_disk(free_bytes: int) -> Finding:
     """Judge the room left."""
     found = f"{free_bytes / 1e9:,.1f} GB free"
     if free_bytes < DISK_FREE_BYTES_MIN:
-        return fault(found, "make room: `du -xh . | sort -h | tail`; `make clean` drops builds")
-    if free_bytes < DISK_FREE_BYTES_WARN:
-        return warning(found, "make room: `du -xh . | sort -h | tail`; `make clean` drops builds")
-    return ok(found)
+        return fault(found)
+    return warning(found) if free_bytes < DISK_FREE_BYTES_WARN else ok(found)

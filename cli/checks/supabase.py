@@ -16,8 +16,8 @@ from cli.checks.check import Finding, fault, ok
 from cli.checks.ground import REQUEST_TIMEOUT_S, Ground, reason_of
 from shared.errors import StoreUnavailable
 
-KEYS = "copy the keys from Settings → API Keys of the project into .env"
-RESTART = "make stop, then make run; hosted: https://status.supabase.com"
+RELOAD = "SQL: notify pgrst, 'reload schema';"
+ADDRESS = "set SUPABASE_URL in .env to the project's URL"
 # A broadcast is on a screen within 0.1 s; this is when it is lost.
 BROADCAST_TIMEOUT_S = 3.0
 PROTOCOL = "1.0.0"
@@ -37,20 +37,22 @@ async def ask_rest(ground: Ground) -> Finding:
     )
     took_ms = (time.monotonic() - began_s) * 1000
     if answer.status_code != 200:
-        return judge_rest(answer.status_code, "SUPABASE_SECRET_KEY", took_ms)
+        return judge_rest(answer.status_code, answer.text, "SUPABASE_SECRET_KEY", took_ms)
     answer = await ground.request("GET", f"{url}/auth/v1/health", headers={"apikey": public_key})
-    return judge_rest(answer.status_code, "SUPABASE_PUBLISHABLE_KEY", took_ms)
+    return judge_rest(answer.status_code, answer.text, "SUPABASE_PUBLISHABLE_KEY", took_ms)
 
 
-def judge_rest(status: int, name: str, took_ms: float) -> Finding:
-    """Judge the status of a request with the key `name`."""
+def judge_rest(status: int, text: str, name: str, took_ms: float) -> Finding:
+    """Judge the answer to a request with the key `name`."""
     if status == 200:
         return ok(f"both keys are accepted, {took_ms:.0f} ms")
     if status in (401, 403):
-        return fault(f"{name} is refused ({status})", KEYS)
+        return fault(f"{name} is refused ({status})")
+    if status == 404 and "PGRST205" in text:
+        return fault("the view feed_status is not known (404)", RELOAD)
     if status == 404:
-        return fault("the view feed_status is not there (404)", "notify pgrst, 'reload schema';")
-    return fault(f"answered {status}", RESTART)
+        return fault("answered 404: SUPABASE_URL is no project's", ADDRESS)
+    return fault(f"answered {status}")
 
 
 async def ask_realtime(ground: Ground) -> Finding:
@@ -70,7 +72,7 @@ async def ask_realtime(ground: Ground) -> Finding:
         ) as socket:
             reason = await _join(socket, topic)
             if reason:
-                return fault(f"the join of a private topic was refused: {reason}", KEYS)
+                return fault(f"the join of a private topic was refused: {reason}")
             began_s = time.monotonic()
             await ground.fetch(
                 "select realtime.send(jsonb_build_object('doctor', true), 'ping', %s, true)", topic
@@ -80,15 +82,14 @@ async def ask_realtime(ground: Ground) -> Finding:
                     await _receive(socket, f"realtime:{topic}", "broadcast")
             except TimeoutError:
                 return fault(
-                    f"joined, but no message of Postgres came in {BROADCAST_TIMEOUT_S:.0f} s",
-                    RESTART,
+                    f"joined, but no message of Postgres came in {BROADCAST_TIMEOUT_S:.0f} s"
                 )
             return ok(f"a private broadcast took {(time.monotonic() - began_s) * 1000:.0f} ms")
     except InvalidStatus as error:
         status = error.response.status_code
         if status in (401, 403):
-            return fault(f"SUPABASE_SECRET_KEY is refused ({status})", KEYS)
-        return fault(f"the socket was answered {status}", RESTART)
+            return fault(f"SUPABASE_SECRET_KEY is refused ({status})", "closebell doctor rest")
+        return fault(f"the socket was answered {status}")
     except (OSError, TimeoutError, WebSocketException) as error:
         raise StoreUnavailable(f"no socket: {reason_of(error)}") from error
 
@@ -126,4 +127,4 @@ def judge_dashboard(status: int, content_type: str, url: str) -> Finding:
     """Judge the answer to GET /."""
     if status == 200 and content_type.startswith("text/html"):
         return ok(url)
-    return fault(f"{url} answered {status} {content_type}".strip(), RESTART)
+    return fault(f"{url} answered {status} {content_type}".strip())

@@ -21,8 +21,8 @@ STREAM_URL = "wss://data-stream.binance.vision"
 AHEAD_MS_WARN, AHEAD_MS_MAX = 1_000.0, 5_000.0
 # Of a few requests the quickest tells the time best.
 CLOCK_REQUESTS = 3
-SET_CLOCK = "sudo timedatectl set-ntp true"
 
+ADDRESS = "take BINANCE_REST_URL and BINANCE_STREAM_URL out of .env: it is no address of the venue"
 ADVICE = {
     451: "set BINANCE_REST_URL=https://data-api.binance.vision and"
     " BINANCE_STREAM_URL=wss://data-stream.binance.vision, or run the collector in another region",
@@ -37,10 +37,15 @@ async def ask_venue(ground: Ground) -> Finding:
     url = ground.values.get("binance_rest_url", REST_URL).rstrip("/")
     began_s = time.monotonic()
     answer = await ground.request(
-        "GET", f"{url}/api/v3/ping", hint=f"check network and DNS here: curl -v {url}/api/v3/ping"
+        "GET",
+        f"{url}/api/v3/ping",
+        hint="" if ground.is_here("binance_rest_url") else f"curl -v {url}/api/v3/ping",
     )
     took_ms = (time.monotonic() - began_s) * 1000
     retry_after = answer.headers.get("retry-after", "")
+    # A hotel's page, too, answers 200.
+    if answer.status_code == 200 and answer.content.strip() != b"{}":
+        return fault(f"{shown_host(url)} answered, but not as the venue does", ADDRESS)
     return judge_status(answer.status_code, shown_host(url), took_ms, retry_after)
 
 
@@ -49,10 +54,10 @@ def judge_status(status: int, host: str, took_ms: float, retry_after: str = "") 
     if status == 200:
         return ok(f"{host} answered in {took_ms:.0f} ms")
     wait = f", wait {retry_after} s" if retry_after else ""
-    return fault(
-        f"{host} answered {status}{wait}",
-        ADVICE.get(status, "https://www.binance.com/en/support/announcement tells of maintenance"),
-    )
+    found = f"{host} answered {status}{wait}"
+    if status >= 500:
+        return fault(found, "wait: https://www.binance.com/en/support/announcement tells why")
+    return fault(found, ADVICE.get(status, ADDRESS))
 
 
 async def ask_sockets(ground: Ground) -> Finding:
@@ -65,9 +70,15 @@ async def ask_sockets(ground: Ground) -> Finding:
         ):
             took_ms = (time.monotonic() - began_s) * 1000
     except InvalidStatus as error:
+        if error.response.status_code == 200:
+            return fault(f"{shown_host(url)} answered, but not as the venue does", ADDRESS)
         return judge_status(error.response.status_code, shown_host(url), 0.0)
     except (OSError, TimeoutError, WebSocketException) as error:
-        hint = "check network and DNS of this machine"
+        hint = (
+            ""
+            if ground.is_here("binance_stream_url")
+            else f"curl -v {url.replace('ws', 'http', 1)}"
+        )
         raise FeedDisconnected(f"{shown_host(url)}: {reason_of(error)}", hint=hint) from error
     return ok(f"{shown_host(url)} opened in {took_ms:.0f} ms")
 
@@ -75,7 +86,7 @@ async def ask_sockets(ground: Ground) -> Finding:
 async def ask_clock(ground: Ground) -> Finding:
     """Compare this machine's clock with the venue's."""
     venue_ahead_ms, error_ms = await _venue_ahead_ms(ground)
-    return judge_clock(-venue_ahead_ms, error_ms, "this machine", SET_CLOCK)
+    return judge_clock(-venue_ahead_ms, error_ms, "this machine")
 
 
 async def ask_postgres_clock(ground: Ground) -> Finding:
@@ -88,8 +99,7 @@ async def ask_postgres_clock(ground: Ground) -> Finding:
     ended_ms = time.time() * 1000
     ahead_ms = row["now_ms"] - (began_ms + ended_ms) / 2 - venue_ahead_ms
     error_ms = venue_error_ms + (ended_ms - began_ms) / 2
-    mend = SET_CLOCK if ground.is_local else "restart the project in its dashboard"
-    return judge_clock(ahead_ms, error_ms, "Postgres", mend)
+    return judge_clock(ahead_ms, error_ms, "Postgres")
 
 
 async def _venue_ahead_ms(ground: Ground) -> tuple[float, float]:
@@ -106,13 +116,17 @@ async def _venue_ahead_ms(ground: Ground) -> tuple[float, float]:
         if answer.status_code != 200:
             finding = judge_status(answer.status_code, shown_host(url), 0.0)
             raise FeedRefused(finding.found, hint=finding.mend)
-        ahead_ms = float(answer.json()["serverTime"]) - (began_ms + ended_ms) / 2
+        try:
+            venue_ms = float(answer.json()["serverTime"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise FeedRefused(f"{shown_host(url)} did not tell its time", hint=ADDRESS) from error
+        ahead_ms = venue_ms - (began_ms + ended_ms) / 2
         measured.append(((ended_ms - began_ms) / 2, ahead_ms))
     error_ms, ahead_ms = min(measured)
     return ahead_ms, error_ms
 
 
-def judge_clock(ahead_ms: float, error_ms: float, whose: str, mend: str) -> Finding:
+def judge_clock(ahead_ms: float, error_ms: float, whose: str) -> Finding:
     """Judge how far a clock is ahead of the venue's, known to ± `error_ms`."""
     if abs(ahead_ms) < 1:
         found = f"{whose} agrees with the venue (± {error_ms:.0f} ms)"
@@ -121,8 +135,8 @@ def judge_clock(ahead_ms: float, error_ms: float, whose: str, mend: str) -> Find
         found = f"{whose} is {_duration(abs(ahead_ms))} {side} the venue (± {error_ms:.0f} ms)"
     distance_ms = abs(ahead_ms) - error_ms
     if distance_ms >= AHEAD_MS_MAX:
-        return fault(found, mend)
-    return warning(found, mend) if distance_ms >= AHEAD_MS_WARN else ok(found)
+        return fault(found)
+    return warning(found) if distance_ms >= AHEAD_MS_WARN else ok(found)
 
 
 def _duration(ms: float) -> str:

@@ -10,8 +10,6 @@ from cli.checks.ground import Ground
 from cli.database import Row
 from cli.instants import ago
 
-BACK_UP = "closebell backup FOLDER, or s3://BUCKET/PREFIX"
-
 
 async def ask_incidents(ground: Ground) -> Finding:
     """Look in place of a silent pg_cron, then list what is open, errors first."""
@@ -32,7 +30,7 @@ def judge_incidents(rows: Sequence[Row]) -> Finding:
     found = f"{len(rows)} open: {worst['severity']} {worst['kind']} of {worst['subject']}"
     if worst["acknowledged_by"]:
         found += f", in hands of {worst['acknowledged_by']}"
-    mend = f"closebell incidents show {worst['id']}; docs/runbook.md, section {worst['kind']}"
+    mend = f"closebell incidents show {worst['id']}"
     return fault(found, mend) if worst["severity"] == "error" else warning(found, mend)
 
 
@@ -48,6 +46,6 @@ async def ask_backup(ground: Ground) -> Finding:
 def judge_backup(age: timedelta | None, after_days: int, *, is_local: bool) -> Finding:
     """Judge the age of the newest backup; None: there never was one, as on most laptops."""
     if age is None:
-        return ok("none yet, and none is needed here") if is_local else warning("none yet", BACK_UP)
+        return ok("none yet, and none is needed here") if is_local else warning("none yet")
     found = f"the newest was made {ago(age.total_seconds())}"
-    return warning(found, BACK_UP) if age > timedelta(days=after_days) else ok(found)
+    return warning(found) if age > timedelta(days=after_days) else ok(found)
