@@ -87,6 +87,7 @@ def plan(
     """
     with reporting(as_json):
         from cli import cost_screens
+        from shared.cost.memory import function_memory_bytes
         from shared.cost.plan import Configuration, check_configuration, load_measured, plan_usage
         from shared.cost.prices import load_prices, make_bill, plans_for
         from shared.cost.refusal import check_plan
@@ -102,12 +103,13 @@ def plan(
         check_configuration(asked)
         measured = load_measured()
         usage = plan_usage(asked, measured.units)
-        bill = make_bill(usage, plans_for(load_prices(), functions_on))
+        memory = function_memory_bytes(asked)
+        bill = make_bill(usage, plans_for(load_prices(), functions_on, memory))
         if not as_json:
-            cost_screens.show_plan(make_console(), asked, measured, bill)
+            cost_screens.show_plan(make_console(), asked, measured, memory, bill)
         check_plan(asked, bill, usd_max=budget, commands_max=commands_max)
         if as_json:
-            print_json(cost_screens.plan_document(asked, measured, bill))
+            print_json(cost_screens.plan_document(asked, measured, memory, bill))
 
 
 def read_intervals(text: str) -> tuple[Interval, ...]:

@@ -57,11 +57,14 @@ def cost_document(budget: Sequence[Mapping[str, Any]], bill: Bill) -> dict[str, 
     return {"meters": meters} | (_bill_document(bill) if _is_projected(budget) else NO_BILL)
 
 
-def plan_document(asked: Configuration, measured: Measured, bill: Bill) -> dict[str, Any]:
+def plan_document(
+    asked: Configuration, measured: Measured, memory_bytes: float, bill: Bill
+) -> dict[str, Any]:
     """Return what `closebell cost plan --json` prints."""
     return {
         "configuration": msgspec.to_builtins(asked),
         "measured": {"on": measured.measured_on, "conditions": measured.conditions},
+        "function_memory_bytes": memory_bytes,
     } | _bill_document(bill)
 
 
@@ -113,7 +116,9 @@ def show_cost(console: Console, budget: Sequence[Mapping[str, Any]], bill: Bill)
         console.print("Less than ten minutes are counted: too few to project a month and its cost.")
 
 
-def show_plan(console: Console, asked: Configuration, measured: Measured, bill: Bill) -> None:
+def show_plan(
+    console: Console, asked: Configuration, measured: Measured, memory_bytes: float, bill: Bill
+) -> None:
     """Print a month of a configuration, and what it costs."""
     console.print(
         f"A month of {asked.symbols:,} symbols × {len(asked.intervals)} intervals"
@@ -129,6 +134,8 @@ def show_plan(console: Console, asked: Configuration, measured: Measured, bill: 
         table.add_row(word(share.meter), amount(share.meter, share.amount), *_free(share))
     console.print(table)
     _show_bill(console, bill)
+    memory = amount("function_memory_bytes", memory_bytes)
+    console.print(f"The functions take {memory} of memory at most.")
     console.print(f"Units measured {measured.measured_on}: {measured.conditions}", style="dim")
 
 
