@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 from bench.alerts import draw_alerts
 from bench.figures import Figure, machine
 from shared.cost.commands import plan_commands, slots_per_month
+from shared.cost.memory import function_memory_bytes
 from shared.cost.plan import (
     COMMANDS_MAX,
     MEASURED,
@@ -170,7 +171,7 @@ def figures() -> list[Figure]:
     usage = plan_usage(asked, measured.units)
     found = []
     for name, host in (("cost_per_month", "cloud-run"), ("cost_per_month_all_on_fly", "fly")):
-        bill = make_bill(usage, plans_for(plans, host))
+        bill = make_bill(usage, plans_for(plans, host, function_memory_bytes(asked)))
         first = bill.first
         assert first is not None and first.share is not None
         found.append(

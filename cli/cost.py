@@ -94,6 +94,7 @@ def plan(
     """
     with reporting(as_json):
         from cli import cost_screens
+        from shared.cost.memory import function_memory_bytes
         from shared.cost.plan import Configuration, check_configuration, load_measured, plan_usage
         from shared.cost.prices import bills_by_host, load_prices
         from shared.cost.refusal import check_plan
@@ -109,13 +110,14 @@ def plan(
         check_configuration(asked)
         measured = load_measured()
         usage = plan_usage(asked, measured.units)
-        bills = bills_by_host(usage, load_prices())
+        memory = function_memory_bytes(asked)
+        bills = bills_by_host(usage, load_prices(), memory)
         host: str = functions_on or next(iter(bills))
         if not as_json:
-            cost_screens.show_plan(make_console(), asked, measured, bills, host)
+            cost_screens.show_plan(make_console(), asked, measured, memory, bills, host)
         check_plan(asked, bills[host], usd_max=budget, commands_max=commands_max)
         if as_json:
-            print_json(cost_screens.plan_document(asked, measured, bills, host))
+            print_json(cost_screens.plan_document(asked, measured, memory, bills, host))
 
 
 def read_intervals(text: str) -> tuple[Interval, ...]:

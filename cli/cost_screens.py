@@ -64,12 +64,13 @@ def cost_document(budget: Budget, bills: Bills, host: str) -> dict[str, Any]:
 
 
 def plan_document(
-    asked: Configuration, measured: Measured, bills: Bills, host: str
+    asked: Configuration, measured: Measured, memory_bytes: float, bills: Bills, host: str
 ) -> dict[str, Any]:
     """Return what `closebell cost plan --json` prints."""
     return {
         "configuration": msgspec.to_builtins(asked),
         "measured": {"on": measured.measured_on, "conditions": measured.conditions},
+        "function_memory_bytes": memory_bytes,
     } | _bill_document(bills, host)
 
 
@@ -125,7 +126,12 @@ def show_cost(console: Console, budget: Budget, bills: Bills, host: str) -> None
 
 
 def show_plan(
-    console: Console, asked: Configuration, measured: Measured, bills: Bills, host: str
+    console: Console,
+    asked: Configuration,
+    measured: Measured,
+    memory_bytes: float,
+    bills: Bills,
+    host: str,
 ) -> None:
     """Print a month of a configuration, and what it costs."""
     console.print(
@@ -142,6 +148,8 @@ def show_plan(
         table.add_row(word(share.meter), amount(share.meter, share.amount), *_free(share))
     console.print(table)
     _show_bill(console, bills, host)
+    memory = amount("function_memory_bytes", memory_bytes)
+    console.print(f"The functions take {memory} of memory at most.")
     console.print(f"Units measured {measured.measured_on}: {measured.conditions}", style="dim")
 
 

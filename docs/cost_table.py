@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from shared.cost.commands import plan_commands, slots_per_month
+from shared.cost.memory import function_memory_bytes
 from shared.cost.plan import (
     COMMANDS_MAX,
     Configuration,
@@ -41,7 +42,7 @@ def generate(page: Path) -> str:
 def bill_of(asked: Configuration, host: str) -> Bill:
     """Return the bill of a month with the functions on a host."""
     usage = plan_usage(asked, load_measured().units)
-    return make_bill(usage, plans_for(load_prices(), host))
+    return make_bill(usage, plans_for(load_prices(), host, function_memory_bytes(asked)))
 
 
 def _table() -> Iterator[str]:

@@ -1,9 +1,9 @@
 """The verdicts of the close before, kept by a warm process instead of being computed again.
 
 Entering and leaving compare two closes; the second of them was evaluated a bar ago, on the same
-bars. Correctness does not depend on what is kept: it is used only where plan and bars are the very
-same objects in memory, and then the verdicts are equal to the last bit (a verdict is a function of
-the last W bars). Pure but for what it keeps.
+bars. Correctness does not depend on what is kept: it is used only where the plan is the very same
+object and the bars are of one edition, and then the verdicts are equal to the last bit (a verdict
+is a function of the last W bars). Pure but for what it keeps.
 """
 
 from __future__ import annotations
@@ -19,19 +19,27 @@ from shared.rules import W_BARS, Plan, Verdicts
 
 
 class LastClose:
-    """The verdicts last found with one shard's plan; of their values nothing is kept."""
+    """The verdicts last found with one shard's plan; of their values and bars nothing is kept."""
 
     def __init__(self) -> None:
         self._verdicts: Verdicts | None = None
 
     def keep(self, verdicts: Verdicts) -> None:
         """Remember the verdicts at the close of a window's last bar."""
-        self._verdicts = msgspec.structs.replace(verdicts, rows=np.empty((0, 0)))
+        self._verdicts = msgspec.structs.replace(
+            verdicts,
+            window=verdicts.window.without_bars(),
+            longer={interval: bars.without_bars() for interval, bars in verdicts.longer.items()},
+            rows=np.empty((0, 0)),
+        )
 
     def before(
         self, plan: Plan, window: Window, longer: Mapping[Interval, Window]
     ) -> Verdicts | None:
-        """Return the verdicts at the close before a window's last; None if they are not here."""
+        """Return the verdicts at the close before a window's last; None if they are not here.
+
+        They know their states only.
+        """
         kept = self._verdicts
         if kept is None or kept.plan is not plan or kept.longer.keys() != longer.keys():
             return None

@@ -6,6 +6,7 @@ Pure but for reading the file that came with the release. Not here: how amounts 
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -37,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     verified: bool
     host: str = ""
     note: str = ""
+    memory_bytes: float = math.inf
     monthly_usd: float = 0.0
     included: dict[str, float] = {}
     price: dict[str, Price] = {}
@@ -108,14 +110,22 @@ def load_prices(path: Path = PRICES) -> tuple[Plan, ...]:
     return tuple(msgspec.convert(document["plans"], list[Plan], strict=False))
 
 
-def plans_for(plans: Sequence[Plan], functions_on: str) -> tuple[Plan, ...]:
-    """Return the plans when the functions run on that host; the collector is always on Fly."""
-    return tuple(p for p in plans if p.service != "functions" or p.host == functions_on)
+def plans_for(
+    plans: Sequence[Plan], functions_on: str, memory_bytes: float = 0.0
+) -> tuple[Plan, ...]:
+    """Return the plans when the functions run on that host, on its smallest machine with the memory
+    (or its largest); the collector is always on Fly.
+    """
+    machines = [p for p in plans if p.service == "functions" and p.host == functions_on]
+    machine = next((p for p in machines if p.memory_bytes >= memory_bytes), machines[-1])
+    return tuple(p for p in plans if p.service != "functions" or p is machine)
 
 
-def bills_by_host(usage: Mapping[str, float], plans: Sequence[Plan]) -> dict[str, Bill]:
+def bills_by_host(
+    usage: Mapping[str, float], plans: Sequence[Plan], memory_bytes: float = 0.0
+) -> dict[str, Bill]:
     """Return the bill for each place where the functions may run, the cheapest first."""
-    bills = {host: make_bill(usage, plans_for(plans, host)) for host in HOSTS}
+    bills = {host: make_bill(usage, plans_for(plans, host, memory_bytes)) for host in HOSTS}
     return dict(sorted(bills.items(), key=lambda item: item[1].usd))
 
 

@@ -115,18 +115,12 @@ class FrameStore:
         return None if text is None else tuple(msgspec.json.decode(text, type=list[str]))
 
     async def load_frames(
-        self,
-        venue: str,
-        interval: Interval,
-        open_times_ms: Sequence[int],
-        *,
-        needs_last: bool = False,
+        self, venue: str, interval: Interval, open_times_ms: Sequence[int]
     ) -> tuple[list[Frame | None], Revisions]:
         """Return the frames of these open times (None = not there) and the revisions.
 
         One HMGET for each FRAMES_PER_COMMAND open times, the last ones first: history is written
-        oldest first, so whoever has seen a frame finds all frames before it. With `needs_last`
-        the others are not asked for, and None, if the last is not there. A frame that cannot
+        oldest first, so whoever has seen a frame finds all frames before it. A frame that cannot
         be read is logged, counted in `unreadable_count` and returned as None.
         """
         key = klines_key(venue, interval)
@@ -139,8 +133,6 @@ class FrameStore:
             chunks.append([self._decode(key, text) for text in values[:-1]])
             if values[-1] is not None and len(chunks) == 1:
                 revisions = msgspec.json.decode(values[-1], type=Revisions)
-            if needs_last and chunks[0] and chunks[0][-1] is None:
-                return [None] * len(open_times_ms), revisions
         return [frame for chunk in reversed(chunks) for frame in chunk], revisions
 
     async def load_open_times(self, venue: str, interval: Interval) -> list[int]:

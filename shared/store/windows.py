@@ -8,52 +8,69 @@ outdated. Correctness never depends on what is kept: dropping a ring costs only 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import StaleData
-from shared.market.frame import Frame
+from shared.market.frame import Feed, Frame
 from shared.market.interval import Interval
 from shared.market.kline import COLUMNS
-from shared.market.window import Window, assemble_window
-from shared.store.frames import FrameStore
+from shared.market.window import Window, reorder_columns
+from shared.store.frames import FRAMES_PER_COMMAND, FrameStore
 
 # 500 for the verdict and one more for the verdict at the close before (enter and exit).
 WINDOW_BARS = 501
 # What the collector keeps in Redis (HISTORY_BARS); beyond it a window has no bars.
 KEPT_BARS = 600
-# Bars that a ring can grow by before it is copied: twenty milliseconds now and then, or memory.
-SPARE_BARS = 128
-# A ring of 500 symbols is (501 + 128) bars × 32 kB = 20 MB; five intervals are the default.
+# Bars that a ring can grow by before its bars are moved: 16 MB at each eighth close.
+SPARE_BARS = 8
+# Closes for which a ring stays as long as a longer window that somebody asked for.
+LONGER_FOR_BARS = 128
+# A ring of 500 symbols is (501 + 8) bars × 32 kB = 16 MB; five intervals are the default.
 RINGS_MAX = 8
 SYMBOL_LISTS_MAX = 32
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What is remembered of a frame whose columns are in the ring. No array: it would keep them."""
+
+    revision: int
+    feed: Feed
+    complete: bool
 
 
 class _Ring:
     """The bars of one venue and interval that were read, contiguous, in one symbol order.
 
     `columns` is float64[8, capacity, symbols]; bars `[0, filled)` are in use. A window is a view:
-    bars that were handed out are never written again (a newer revision, a frame that comes after
-    its successors, or a full ring gets a new array).
+    bars that somebody reads are never written again, there is a new array instead. Where bars that
+    were handed out change (a newer revision, a frame that comes after its successors) there is a
+    new edition. `longest` is the longest window asked for of late, last at `longest_ms`.
     """
 
-    def __init__(self, window: Window, frames: dict[int, Frame], generation: int) -> None:
-        self.symbols = window.symbols
+    def __init__(
+        self, interval: Interval, symbols: tuple[str, ...], span: range, generation: int
+    ) -> None:
+        self.interval = interval
+        self.symbols = symbols
         self.generation = generation
-        self.first_open_time_ms = int(window.open_times_ms[0])
-        self.step_ms = window.interval.duration_ms
-        self.filled = window.bars
-        self.handed_out = window.bars
-        self.frames = {t: _without_columns(frame) for t, frame in frames.items()}
-        self.columns = self._allocate(window.columns, window.bars)
+        self.first_open_time_ms = span.start
+        self.step_ms = span.step
+        self.filled = len(span)
+        self.handed_out = 0
+        self.frames: dict[int, _Known] = {}
+        self.longest, self.longest_ms = WINDOW_BARS, span[-1]
+        self.edition = object()
+        self.columns = self._allocate(len(span) + SPARE_BARS)
+        self.columns[:, : self.filled] = np.nan
 
-    def _allocate(self, kept: NDArray[np.float64], bars: int) -> NDArray[np.float64]:
-        columns = np.full((len(COLUMNS), bars + SPARE_BARS, len(self.symbols)), np.nan)
-        columns[:, : kept.shape[1]] = kept
-        return columns
+    def _allocate(self, bars: int) -> NDArray[np.float64]:
+        return np.empty((len(COLUMNS), bars, len(self.symbols)))
 
     @property
     def next_open_time_ms(self) -> int:
@@ -66,19 +83,37 @@ class _Ring:
     def bar(self, open_time_ms: int) -> int:
         return (open_time_ms - self.first_open_time_ms) // self.step_ms
 
-    def extend_to(self, last_open_time_ms: int) -> None:
-        """Make room up to a bar; the new bars are NaN until their frame is put."""
-        added = self.bar(last_open_time_ms) + 1 - self.filled
+    def extend_to(self, span: range) -> None:
+        """Make room for the last of these bars; new ones are NaN until their frame is put."""
+        added = self.bar(span[-1]) + 1 - self.filled
         if added <= 0:
             return
         if self.filled + added > self.columns.shape[1]:
-            dropped = self.filled + added - WINDOW_BARS
-            self.columns = self._allocate(self.columns[:, dropped : self.filled], WINDOW_BARS)
-            self.first_open_time_ms += dropped * self.step_ms
-            self.filled -= dropped
-            self.handed_out = 0
-            self.frames = {t: f for t, f in self.frames.items() if t >= self.first_open_time_ms}
+            if span[-1] - self.longest_ms > LONGER_FOR_BARS * self.step_ms:
+                self.longest = WINDOW_BARS
+            bars = max(self.longest, len(span))
+            self._drop(max(self.filled + added - bars, 0), bars)
+        self.columns[:, self.filled : self.filled + added] = np.nan
         self.filled += added
+
+    def _drop(self, oldest: int, bars: int) -> None:
+        """Drop the oldest bars and move the others to the start of an array for so many."""
+        capacity = bars + SPARE_BARS
+        stays = self.columns.shape[1] == capacity and not self._is_read()
+        columns = self.columns if stays else self._allocate(capacity)
+        # One by one: what overlaps is copied on the way.
+        for old, new in zip(self.columns, columns, strict=True):
+            new[: self.filled - oldest] = old[oldest : self.filled]
+        self.columns = columns
+        self.first_open_time_ms += oldest * self.step_ms
+        self.filled -= oldest
+        self.handed_out = max(self.handed_out - oldest, 0)
+        self.frames = {t: f for t, f in self.frames.items() if t >= self.first_open_time_ms}
+
+    def _is_read(self) -> bool:
+        """Return whether somebody still has a window: a view counts as a user of its array."""
+        # The other two are ours and the call's.
+        return sys.getrefcount(self.columns) > 2
 
     def put(self, frame: Frame, columns: NDArray[np.float64]) -> None:
         known = self.frames.get(frame.open_time_ms)
@@ -86,10 +121,33 @@ class _Ring:
             return
         bar = self.bar(frame.open_time_ms)
         if bar < self.handed_out:
-            self.columns = self.columns.copy()
+            if self._is_read():
+                self.columns = self.columns.copy()
+            self.edition = object()
             self.handed_out = 0
         self.columns[:, bar] = columns
-        self.frames[frame.open_time_ms] = _without_columns(frame)
+        self.frames[frame.open_time_ms] = _Known(frame.revision, frame.feed, frame.complete)
+
+    def window(self, venue: str, span: range) -> Window:
+        """Return the bars of these open times. Raises: StaleData if the last frame is not here."""
+        last = self.frames.get(span[-1])
+        if last is None:
+            raise _missing(venue, self.interval, span[-1])
+        start, stop = self.bar(span.start), self.bar(span[-1]) + 1
+        self.handed_out = max(self.handed_out, stop)
+        if len(span) >= self.longest:
+            self.longest, self.longest_ms = len(span), span[-1]
+        return Window(
+            venue=venue,
+            interval=self.interval,
+            symbols=self.symbols,
+            open_times_ms=np.array(span, dtype=np.int64),
+            columns=self.columns[:, start:stop],
+            frame_revision=last.revision,
+            feed=last.feed,
+            complete=last.complete,
+            edition=self.edition,
+        )
 
 
 class WindowCache:
@@ -112,57 +170,69 @@ class WindowCache:
         StoreUnavailable if the store does not answer.
         """
         key = (venue, interval)
+        step_ms = interval.duration_ms
+        first_ms = last_open_time_ms - (bars - 1) * step_ms
+        span = range(first_ms, last_open_time_ms + step_ms, step_ms)
         async with self._locks.setdefault(key, asyncio.Lock()):
             ring = self._rings.get(key)
-            first_ms = last_open_time_ms - (bars - 1) * interval.duration_ms
             if ring is not None and ring.first_open_time_ms <= first_ms <= ring.next_open_time_ms:
-                window = await self._load_warm(ring, venue, interval, first_ms, last_open_time_ms)
+                window = await self._load_warm(ring, venue, interval, span)
                 if window is not None:
                     self.loads["warm"] += 1
                     return window
             self.loads["cold"] += 1
-            return await self._load_cold(venue, interval, first_ms, last_open_time_ms)
+            return await self._load_cold(venue, interval, span)
 
     async def load_newest_open_time(self, venue: str, interval: Interval) -> int | None:
         """Return the open time of the newest frame in the store, or None if there is none."""
         open_times_ms = await self._store.load_open_times(venue, interval)
         return open_times_ms[-1] if open_times_ms else None
 
-    async def _load_cold(
-        self, venue: str, interval: Interval, first_ms: int, last_open_time_ms: int
-    ) -> Window:
-        step_ms = interval.duration_ms
-        open_times_ms = list(range(first_ms, last_open_time_ms + step_ms, step_ms))
-        frames, revisions = await self._store.load_frames(
-            venue, interval, open_times_ms, needs_last=True
-        )
-        if frames[-1] is None:
-            raise _missing(venue, interval, last_open_time_ms)
-        lists = await self._load_lists(venue, frames)
-        usable = [f if f is not None and f.symbol_list_id in lists else None for f in frames]
-        if usable[-1] is None:
-            raise _missing(venue, interval, last_open_time_ms)
-        window = assemble_window(usable, lists, last_open_time_ms=last_open_time_ms)
+    async def _load_cold(self, venue: str, interval: Interval, span: range) -> Window:
+        """Return the window read from the store, a command's frames at a time, the last first."""
+        read: _Ring | None = None
+        is_kept = False
+        for stop in range(len(span), 0, -FRAMES_PER_COMMAND):
+            some = span[max(0, stop - FRAMES_PER_COMMAND) : stop]
+            frames, revisions = await self._store.load_frames(venue, interval, some)
+            lists = await self._load_lists(venue, frames)
+            if read is None:
+                # The others are not asked for without the last: it names the symbols.
+                if frames[-1] is None or frames[-1].symbol_list_id not in lists:
+                    raise _missing(venue, interval, span[-1])
+                symbols = lists[frames[-1].symbol_list_id]
+                is_kept = self._shall_keep(venue, interval, span, revisions.generation)
+                read = _Ring(interval, symbols, span, revisions.generation)
+            for frame in frames:
+                if frame is not None and frame.symbol_list_id in lists:
+                    listed = lists[frame.symbol_list_id]
+                    read.put(frame, reorder_columns(frame.columns, listed, read.symbols))
+        assert read is not None, "a window has a bar"
+        if is_kept:
+            self._keep(venue, interval, read)
+        return read.window(venue, span)
+
+    def _shall_keep(self, venue: str, interval: Interval, span: range, generation: int) -> bool:
+        """Return whether what is read shall be the ring from now on."""
         ring = self._rings.get((venue, interval))
-        if (
+        return (
             ring is None
-            or ring.generation != revisions.generation
-            or ring.next_open_time_ms <= last_open_time_ms
+            or ring.generation != generation
+            or ring.last_open_time_ms < span[-1]
             # A longer window that ends where the ring does: the next one like it shall be warm.
-            or (first_ms < ring.first_open_time_ms and last_open_time_ms == ring.last_open_time_ms)
-        ):
-            known = {f.open_time_ms: f for f in usable if f is not None}
-            self._rings[(venue, interval)] = _Ring(window, known, revisions.generation)
-            self._rings.move_to_end((venue, interval))
-            while len(self._rings) > RINGS_MAX:
-                self._rings.popitem(last=False)
-        return window
+            or (span.start < ring.first_open_time_ms and span[-1] == ring.last_open_time_ms)
+        )
+
+    def _keep(self, venue: str, interval: Interval, ring: _Ring) -> None:
+        self._rings[(venue, interval)] = ring
+        self._rings.move_to_end((venue, interval))
+        while len(self._rings) > RINGS_MAX:
+            self._rings.popitem(last=False)
 
     async def _load_warm(
-        self, ring: _Ring, venue: str, interval: Interval, first_ms: int, last_open_time_ms: int
+        self, ring: _Ring, venue: str, interval: Interval, span: range
     ) -> Window | None:
         """Return the window from the ring and what it lacks, or None if the ring is void."""
-        span = range(first_ms, last_open_time_ms + ring.step_ms, ring.step_ms)
         wanted = [t for t in span if t not in ring.frames]
         frames, revisions = await self._store.load_frames(venue, interval, wanted)
         if revisions.generation != ring.generation:
@@ -177,25 +247,12 @@ class WindowCache:
         lists = await self._load_lists(venue, found)
         if any(lists.get(f.symbol_list_id) != ring.symbols for f in found):
             return None
-        ring.extend_to(last_open_time_ms)
+        ring.extend_to(span)
         for frame in found:
             ring.put(frame, frame.columns)
-        last = ring.frames.get(last_open_time_ms)
-        if last is None:
-            raise _missing(venue, interval, last_open_time_ms)
-        start, stop = ring.bar(first_ms), ring.bar(last_open_time_ms) + 1
-        ring.handed_out = max(ring.handed_out, stop)
+        window = ring.window(venue, span)
         self._rings.move_to_end((venue, interval))
-        return Window(
-            venue=venue,
-            interval=interval,
-            symbols=ring.symbols,
-            open_times_ms=np.array(span, dtype=np.int64),
-            columns=ring.columns[:, start:stop],
-            frame_revision=last.revision,
-            feed=last.feed,
-            complete=last.complete,
-        )
+        return window
 
     async def _load_lists(
         self, venue: str, frames: Sequence[Frame | None]
@@ -212,22 +269,6 @@ class WindowCache:
                     self._symbol_lists.popitem(last=False)
             lists[list_id] = symbols
         return lists
-
-
-def _without_columns(frame: Frame) -> Frame:
-    return Frame(
-        venue=frame.venue,
-        interval=frame.interval,
-        open_time_ms=frame.open_time_ms,
-        symbol_list_id=frame.symbol_list_id,
-        revision=frame.revision,
-        feed=frame.feed,
-        complete=frame.complete,
-        received_at_ms=frame.received_at_ms,
-        published_at_ms=frame.published_at_ms,
-        present=frame.present[:0],
-        columns=frame.columns[:, :0],
-    )
 
 
 def _missing(venue: str, interval: Interval, open_time_ms: int) -> StaleData:

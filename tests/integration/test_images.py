@@ -261,7 +261,7 @@ def test_fly_runs_what_the_images_run_and_one_collector_that_never_stops() -> No
     assert FLY["checks"]["collector"]["processes"] == ["collector"]
     assert {tuple(vm["processes"]): (vm["size"], vm["memory"]) for vm in FLY["vm"]} == {
         ("collector",): ("shared-cpu-1x", "256mb"),
-        ("functions",): ("shared-cpu-1x", "512mb"),
+        ("functions",): ("shared-cpu-1x", "256mb"),
     }
     assert FLY["primary_region"] not in {"dfw", "ewr", "iad", "lax", "ord", "sjc"}
     assert (ROOT / FLY["build"]["dockerfile"]) == DOCKERFILE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 from collections.abc import Mapping
 
 import numpy as np
@@ -126,8 +128,7 @@ async def test_close_before_is_evaluated_once_only_and_found_equal() -> None:
     market = await a_market(columns)
     plan = plan_rules(RULES, [None] * len(RULES))
     asked = await run_closes(market, LastClose(), range(first, first + 20), plan)
-    # The first is read cold, the second starts the memory that the others share.
-    assert asked == [[0, 1], [0, 1]] + [[0]] * 18
+    assert asked == [[0, 1]] + [[0]] * 19
 
 
 async def test_a_bar_that_changed_is_evaluated_again() -> None:
@@ -155,3 +156,15 @@ async def test_a_skipped_close_and_another_plan_are_evaluated_again() -> None:
     assert asked == [[0, 1], [0]]
     other = plan_rules(RULES, [None] * len(RULES))
     assert await run_closes(market, last, range(first + 6, first + 8), other) == [[0, 1], [0]]
+
+
+async def test_no_bars_are_kept() -> None:
+    market = await a_market(random_columns(8, 5 * WINDOW_BARS + 4, len(SYMBOLS)))
+    last = LastClose()
+    plan = plan_rules(RULES, [None] * len(RULES))
+    window, longer = await market.load(5 * WINDOW_BARS + 3)
+    evaluate_rules(RULES, [None] * len(RULES), plan, window, longer, with_before=False, last=last)
+    bars = weakref.ref(window.columns.base)
+    del window, longer, market
+    gc.collect()
+    assert bars() is None

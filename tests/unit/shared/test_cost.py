@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.cost.commands import check_budget, plan_commands, slots_per_month
+from shared.cost.memory import function_memory_bytes
 from shared.cost.plan import (
     DASHBOARD_BYTES,
     INTERVALS,
@@ -184,10 +185,10 @@ def test_bills_by_host_begin_with_the_cheapest() -> None:
     )
     assert [(host, bill.usd) for host, bill in small.items()] == [
         ("cloud-run", 2.84),
-        ("fly", 6.68),
+        ("fly", 5.12),
     ]
     assert [(host, bill.usd) for host, bill in large.items()] == [
-        ("fly", 32.24),
+        ("fly", 30.68),
         ("cloud-run", 35.16),
     ]
 
@@ -229,12 +230,37 @@ def test_file_of_prices_has_a_source_and_a_date_for_each_plan() -> None:
 
 
 def test_machines_cost_what_the_host_says_for_a_month() -> None:
-    by_name = {p.name: p for p in load_prices()}
-    collector = by_name["Fly Machine, 256 MB"].usd({Meter.COLLECTOR_SECONDS: SECONDS})
-    functions = by_name["Fly Machine, 512 MB"].usd({Meter.FUNCTION_MACHINE_SECONDS: SECONDS})
-    # $2.19 and $3.69 in Ashburn; Amsterdam is 3.85 % dearer.
-    assert collector == pytest.approx(2.19 * 1.038461538, abs=0.01)
-    assert functions == pytest.approx(3.69 * 1.038461538, abs=0.01)
+    usage: dict[str, float] = {"collector_seconds": SECONDS, "function_machine_seconds": SECONDS}
+    usd = [p.usd(usage) for p in load_prices() if p.host == "fly"]
+    # The collector's, and 256 MB, 512 MB and 1 GB for the functions: in Ashburn $2.19 and $3.69,
+    # and twice the step between them more; Amsterdam is 3.85 % dearer.
+    ashburn = [2.19, 2.19, 3.69, 3.69 + 2 * 1.50]
+    assert usd == pytest.approx([price * 1.038461538 for price in ashburn], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "intervals", "traders", "machine"),
+    [
+        (500, 5, 1_000, "Fly Machine, 256 MB"),
+        (100, 5, 10_000, "Fly Machine, 256 MB"),
+        (500, 5, 10_000, "Fly Machine, 512 MB"),
+        (1_000, 5, 1_000, "Fly Machine, 512 MB"),
+        (1_000, 5, 10_000, "Fly Machine, 1 GB"),
+        # There is no larger one in the file.
+        (1_000, 5, 100_000, "Fly Machine, 1 GB"),
+    ],
+)
+def test_functions_get_the_smallest_machine_that_holds_them(
+    symbols: int, intervals: int, traders: int, machine: str
+) -> None:
+    asked = Configuration(symbols=symbols, intervals=first_intervals(intervals), traders=traders)
+    plans = plans_for(load_prices(), "fly", function_memory_bytes(asked))
+    assert [p.name for p in plans if p.service == "functions"] == [machine]
+
+
+def test_design_costs_less_than_five_dollars_with_everything_on_fly() -> None:
+    plans = plans_for(load_prices(), "fly", function_memory_bytes(DESIGN))
+    assert make_bill(used(DESIGN), plans).usd == 4.56
 
 
 # --- refusals

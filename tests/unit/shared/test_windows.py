@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+import tracemalloc
 from collections.abc import Set
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -17,7 +19,7 @@ from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.store.frames import FrameStore, Revisions, klines_key
 from shared.store.meter import CommandMeter
-from shared.store.windows import WindowCache
+from shared.store.windows import SPARE_BARS, WINDOW_BARS, WindowCache
 
 MINUTE_MS = 60_000
 BARS = 6
@@ -187,6 +189,75 @@ async def test_ring_holds_over_many_closes() -> None:
         assert window.columns[0, :, 0].tolist() == [
             (minute - back) * 1000 + 195 for back in range(500, -1, -1)
         ]
+
+
+async def test_longer_windows_hold_over_many_closes() -> None:
+    store, _ = store_over(MemoryRedis())
+    cache = WindowCache(store)
+    await publish_minutes(store, range(900))
+    for minute in range(600, 900):
+        window = await cache.load_window("binance", Interval.M1, minute * MINUTE_MS, 600)
+        assert window.columns[0, :, 0].tolist() == [
+            (minute - back) * 1000 + 195 for back in range(599, -1, -1)
+        ]
+    assert dict(cache.loads) == {"warm": 299, "cold": 1}
+
+
+async def test_longer_window_stays_warm_for_a_while() -> None:
+    store, _ = store_over(MemoryRedis())
+    cache = WindowCache(store)
+    await publish_minutes(store, range(900))
+    for minute in range(600, 900):
+        asked = [600] if minute % 100 == 0 else []
+        for bars in (501, *asked):
+            window = await cache.load_window("binance", Interval.M1, minute * MINUTE_MS, bars)
+            assert window.columns.shape == (8, bars, 2)
+    # The first of each length.
+    assert cache.loads["cold"] == 2
+    assert window.columns.base is not None and window.columns.base.shape[1] < 620
+
+
+async def test_window_that_is_read_is_never_written() -> None:
+    store, _ = store_over(MemoryRedis())
+    cache = WindowCache(store)
+    await publish_minutes(store, range(560))
+    read = await cache.load_window("binance", Interval.M1, 505 * MINUTE_MS)
+    columns = read.columns.tobytes()
+    for minute in range(506, 560):
+        await cache.load_window("binance", Interval.M1, minute * MINUTE_MS)
+    assert read.columns.tobytes() == columns
+
+
+async def test_cache_keeps_a_window_once_and_moves_it_in_place() -> None:
+    symbols = tuple(f"S{number:03}" for number in range(200))
+    store, _ = store_over(MemoryRedis())
+    await store.publish_symbols("binance", symbols)
+    for minute in range(540):
+        await store.publish([frame_at(minute, symbols)], Revisions())
+    cache = WindowCache(store)
+    ring_bytes = 8 * 8 * (WINDOW_BARS + SPARE_BARS) * len(symbols)
+    tracemalloc.start()
+    try:
+        for minute in range(WINDOW_BARS, 540):
+            await cache.load_window("binance", Interval.M1, minute * MINUTE_MS)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ring_bytes <= kept < 1.1 * ring_bytes
+    assert most < 1.7 * ring_bytes
+
+
+async def test_windows_are_of_one_edition_until_a_bar_of_theirs_changes() -> None:
+    store, _ = store_over(MemoryRedis())
+    cache = WindowCache(store)
+    await publish_minutes(store, range(540))
+    first = await cache.load_window("binance", Interval.M1, 510 * MINUTE_MS)
+    later = await cache.load_window("binance", Interval.M1, 538 * MINUTE_MS)
+    assert later.has_bars_of(first)
+    assert not later.has_bars_of(msgspec.structs.replace(first, edition=None))
+    revised = frame_at(537, ("AAA", "BBB"), revision=2)
+    await store.publish([revised], Revisions(revisions={537 * MINUTE_MS: 2}))
+    assert not (await cache.load_window("binance", Interval.M1, 539 * MINUTE_MS)).has_bars_of(later)
 
 
 async def test_unreadable_frame_counts_as_missing() -> None:
