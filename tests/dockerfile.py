@@ -188,7 +188,12 @@ class Builder:
         *sources, target = words
         for source in sources:
             if source_image in stages:
-                _copy_tree(self.build(source_image).path(source), stage.path(target))
+                found = self.build(source_image).path(source)
+                place = stage.path(target)
+                if found.is_dir():
+                    _copy_tree(found, place)
+                else:
+                    shutil.copy2(found, place / found.name if target.endswith("/") else place)
             elif source_image:
                 stage.path(target).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(self.programs[source_image, source], stage.path(target))

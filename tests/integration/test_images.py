@@ -130,6 +130,17 @@ def written(stage: Stage) -> dict[Path, int]:
     return {p: p.lstat().st_mtime_ns for p in files}
 
 
+def test_functions_image_has_the_compiled_part_of_the_engine(images: Builder) -> None:
+    average = (
+        "import numpy as np; from shared.rules import compiled;"
+        " print(compiled.exponential(np.full((3, 64), 7.0), [0.5], [2], 1)[0, 0, 0])"
+    )
+    ran = run(images.build("functions"), ["/app/.venv/bin/python", "-c", average])
+    assert (ran.returncode, ran.stdout) == (0, "7.0\n"), ran.stderr
+    library = "/app/shared/rules/libcompiled.so"
+    assert not images.build("collector").path(library).exists()
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_image_holds_its_group_compiled_and_nothing_else(images: Builder, group: str) -> None:
     stage = images.build(group)
