@@ -1,6 +1,6 @@
 -- budget_exceeded: a meter will use more in a month than is free, or has.
 begin;
-select plan(7);
+select plan(9);
 
 delete from ops.usage;
 insert into ops.usage (meter, day, amount, first_at)
@@ -33,6 +33,17 @@ values ('redis_commands', (now() at time zone 'UTC')::date, 250001, now());
 select ops.watch();
 select is(severity, 'error', 'more was used already: an error, in the same incident')
 from ops.incidents;
+-- A history loaded twenty minutes ago is no month's rate; that much in half a day is.
+delete from ops.usage;
+insert into ops.usage (meter, day, amount, first_at)
+values ('redis_commands', (now() at time zone 'UTC')::date, 8000, now() - interval '20 minutes');
+select is_empty('select ops.find_budget_causes()', 'one load, and a day in which nothing more came');
+update ops.usage set amount = 9000, first_at = now() - interval '12 hours';
+select results_eq(
+    'select severity, details ->> ''projected_month'' from ops.find_budget_causes()',
+    $$ values ('warn', '540000') $$,
+    'half a day at a rate that breaks it'
+);
 -- Nothing is projected in the first ten minutes; what was used is known.
 delete from ops.usage;
 insert into ops.usage (meter, day, amount, first_at)

@@ -34,9 +34,12 @@ as $$
         select
             -- On the first of a month nothing may have been used.
             coalesce(budget.used_month, 0) as used_month,
-            coalesce(budget.used_month > budget.free_limit, false) as is_over
+            coalesce(budget.used_month > budget.free_limit, false) as is_over,
+            -- Of the first day as much as is over: a history that is loaded once, or again after
+            -- a restart, is no month's rate. What is left of the day counts as if nothing came.
+            least(extract(epoch from now() - budget.since) / 86400, 1) as part_of_day
     ) as judged
-    where judged.is_over or budget.share > 1
+    where judged.is_over or budget.share * judged.part_of_day > 1
     order by budget.meter;
 $$;
 comment on function ops.find_budget_causes() is
