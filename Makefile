@@ -9,6 +9,8 @@ FEED ?=
 PORT ?= 8420
 # Words passed on to pytest: make test ARGS="tests/unit -x"
 ARGS ?=
+# Files of tests that run at the same time, each with servers of its own; 0: one after the other
+WORKERS ?= 3
 YES ?=
 # make fuzz: how many texts, and the seed they come from (default: a new one, shown)
 COUNT ?= 10000000
@@ -41,7 +43,7 @@ check: ## format, lint, types, imports, dashboard: what must hold before a commi
 
 test: ## every test, a real browser included (ARGS="tests/unit -x" for some)
 	@local/install.sh test
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 	cd dashboard && npm run --silent test
 
 fuzz: ## send ten million random rules through the parser (COUNT=10000000 SEED=7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cli.checks.check import Verdict
 from local.ports import HOST
 from tests.integration.doctor.patient import (
     FAULT,
@@ -35,16 +36,21 @@ def test_key_is_wrong(values: dict[str, str], name: str) -> None:
 
 def test_rest_server_does_not_know_a_view(cloud: Stack, values: dict[str, str]) -> None:
     """As after a migration that it was not told of."""
+
+    def is_found(verdict: Verdict) -> bool:
+        return examine(values, "rest")["rest"].verdict is verdict
+
     with changed(
         cloud,
         "alter view public.feed_status rename to feed_status_kept",
         "alter view public.feed_status_kept rename to feed_status",
     ):
         execute(cloud, "notify pgrst, 'reload schema'")
+        # It reads its views anew some time after it was told to.
+        cloud.wait_for(lambda: is_found(FAULT), "the view to be gone")
         found = examine(values, "rest")["rest"]
-    assert found.verdict is FAULT
     type_sql(cloud, found.mend)
-    assert examine(values, "rest")["rest"].verdict is OK
+    cloud.wait_for(lambda: is_found(OK), "the view to be known again")
 
 
 NOT_FOUND = (404, "text/plain", "no such page")
