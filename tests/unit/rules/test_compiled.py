@@ -84,6 +84,23 @@ def test_a_column_has_the_same_bits_whatever_lies_beside_it(width: int) -> None:
             assert bits_equal(whole[:, :, column : column + 1], alone)
 
 
+def test_adx_after_moves_too_large_to_add_begins_anew_at_the_next_gap() -> None:
+    up, down = np.full((40, 1), 1.0), np.full((40, 1), 0.5)
+    up[2:5] = down[3] = 1.7e308
+    up[10] = np.nan
+    found = compiled.directional(up, down, [3], 40)
+    assert bits_equal(found[:, 11:], compiled.directional(up[11:], down[11:], [3], 29))
+    assert found[0, -1, 0] == pytest.approx(100.0 / 3.0)
+
+
+def test_supertrend_without_a_close_is_unknown_and_begins_anew() -> None:
+    middle, close, atr = np.full((3, 12, 1), 100.0)
+    close[5] = np.nan
+    found = compiled.supertrend(middle, close, [atr * 0.01], [2.0], 12)[0, :, 0]
+    assert np.isnan(found).tolist() == [bar == 5 for bar in range(12)]
+    assert (np.delete(found, 5) == 98.0).all()
+
+
 def test_compare_equals_numpy() -> None:
     random = np.random.default_rng(3)
     values = random.integers(-3, 4, (40, 192)).astype(np.float64)
