@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,29 @@ def test_supertrend_without_a_close_is_unknown_and_begins_anew() -> None:
     found = compiled.supertrend(middle, close, [atr * 0.01], [2.0], 12)[0, :, 0]
     assert np.isnan(found).tolist() == [bar == 5 for bar in range(12)]
     assert (np.delete(found, 5) == 98.0).all()
+
+
+def test_sources_of_another_type_count_as_numbers() -> None:
+    truth = np.array([[True], [False], [True], [False]])
+    assert compiled.since(truth, 4)[0, :, 0].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert compiled.sums(np.ones((3, 2), dtype=np.float32), 1).tolist() == [[[3.0, 3.0]]]
+
+
+def test_settings_and_bits_that_do_not_fit_are_refused() -> None:
+    source, bits = np.ones((4, 64)), np.zeros((2, 3, 1), dtype=np.uint64)
+    pairs = np.zeros((2, 2), dtype=np.int64)
+    refused: list[Callable[[], object]] = [
+        lambda: compiled.exponential(source, [0.5, 0.2], [2], 4),
+        lambda: compiled.exponential(source, [0.5], [2], 5),
+        lambda: compiled.compare(source, pairs, pairs, bits),
+        lambda: compiled.compare(source[:, :63].copy(), pairs, pairs[:, :0], bits),
+        lambda: compiled.compare(np.ones((4, 128)), pairs, pairs[:, :0], bits),
+        lambda: compiled.conjoin(np.array([2]), pairs, pairs, bits),
+        lambda: compiled.conjoin(np.array([2]), pairs[:1], pairs[:1], bits.view(np.int64)),
+    ]
+    for call in refused:
+        with pytest.raises(AssertionError):
+            call()
 
 
 def test_compare_equals_numpy() -> None:
