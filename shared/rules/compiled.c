@@ -11,6 +11,9 @@
  */
 #include <stdint.h>
 
+/* The sources that this is made of (compile.sh). */
+const char made_of[] = MADE_OF;
+
 /* Columns run through together: their state stays in the first cache, their rows in the second. */
 #define LANES 64
 #define UNKNOWN __builtin_nan("")

@@ -3,13 +3,15 @@
 Each recursion takes several averages or lines of the same bars in one call, and returns their last
 bars, float64[k, last, s], NaN where unknown. Sources are float64[w, s] each, oldest bar first, NaN
 where unknown, never infinite; a history begins at the first known bar, and anew after every unknown
-one. While a call runs, other threads may. Raises: ConfigError if libcompiled.so was never made.
+one. While a call runs, other threads may. Raises: ConfigError if libcompiled.so was never made, or
+of other sources than these.
 Not here: what is computed (entries), the flags that keep every bit the same (compile.sh).
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +28,9 @@ Indices = NDArray[np.int64]
 Bits = NDArray[np.uint64]
 
 _LIBRARY = Path(__file__).with_name("libcompiled.so")
+# What it is made of, in the order of compile.sh, and the length of what it says about that.
+_SOURCES = ("compiled.c", "compile.sh")
+_MADE_OF_LENGTH = 32
 
 
 def exponential(
@@ -182,10 +187,21 @@ def _integers(values: Sequence[int]) -> Indices:
 
 @cache
 def _library() -> ctypes.CDLL:
+    sources = b"".join((Path(__file__).parent / name).read_bytes() for name in _SOURCES)
+    expected = hashlib.sha256(sources).hexdigest()[:_MADE_OF_LENGTH]
     try:
-        return ctypes.CDLL(str(_LIBRARY))
-    except OSError as error:
-        raise ConfigError(
-            "the engine's compiled part (shared/rules/libcompiled.so) is not there",
-            hint="make it with: shared/rules/compile.sh",
-        ) from error
+        library = ctypes.CDLL(str(_LIBRARY))
+        made_of = (ctypes.c_char * _MADE_OF_LENGTH).in_dll(library, "made_of").value.decode()
+    except (OSError, ValueError) as error:
+        raise _unusable("cannot be loaded") from error
+    # Otherwise its functions may expect other arguments.
+    if made_of != expected:
+        raise _unusable("is made of other sources")
+    return library
+
+
+def _unusable(reason: str) -> ConfigError:
+    return ConfigError(
+        f"the engine's compiled part (shared/rules/libcompiled.so) {reason}",
+        hint="make it with: shared/rules/compile.sh",
+    )

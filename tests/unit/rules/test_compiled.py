@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -165,12 +166,29 @@ def test_conjoin_equals_kleenes_table() -> None:
     ]
 
 
-def test_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where the library is looked for: nothing is there."""
     compiled._library.cache_clear()
     monkeypatch.setattr(compiled, "_LIBRARY", tmp_path / "libcompiled.so")
-    try:
-        with pytest.raises(ConfigError) as caught:
-            compiled.exponential(np.ones((3, 64)), [0.5], [2], 1)
-    finally:
-        compiled._library.cache_clear()
+    yield tmp_path / "libcompiled.so"
+    compiled._library.cache_clear()
+
+
+OWN_LIBRARY = Path(compiled.__file__).with_name("libcompiled.so")
+
+
+@pytest.mark.parametrize("situation", ["missing", "damaged", "of other sources"])
+def test_library_that_cannot_be_used_names_the_command(library: Path, situation: str) -> None:
+    match situation:
+        case "damaged":
+            library.write_bytes(b"no library")
+        case "of other sources":
+            made = OWN_LIBRARY.read_bytes()
+            sources = [OWN_LIBRARY.with_name(name) for name in ("compiled.c", "compile.sh")]
+            own = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+            assert own[:32].encode() in made
+            library.write_bytes(made.replace(own[:32].encode(), b"0" * 32))
+    with pytest.raises(ConfigError) as caught:
+        compiled.exponential(np.ones((3, 64)), [0.5], [2], 1)
     assert caught.value.hint == "make it with: shared/rules/compile.sh"
