@@ -71,5 +71,5 @@ bench-engine: ## measure the rule engine against its peers, and how it grows (AR
 	$(PYTHON) -m bench engine $(ARGS)
 
 clean: ## delete what was built, not the data (.venv, node_modules, dashboard/dist, caches)
-	rm -rf .venv local/node_modules dashboard/node_modules dashboard/dist shared/rules/libcompiled.so
+	rm -rf .venv local/node_modules dashboard/node_modules dashboard/dist shared/rules/libcompiled.so*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

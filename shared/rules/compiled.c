@@ -11,6 +11,9 @@
  */
 #include <stdint.h>
 
+/* The sources that this is made of (compile.sh). */
+const char made_of[] = MADE_OF;
+
 /* Columns run through together: their state stays in the first cache, their rows in the second. */
 #define LANES 64
 #define UNKNOWN __builtin_nan("")
@@ -98,14 +101,18 @@ KERNEL void directional(const double *up, const double *down, int64_t bars, int6
           youngest = 2 * n;
           for (int64_t i = 0; i < lanes; i++) {
             const int64_t is_known = known(rise[i] + fall[i]), at = age[i];
-            /* The first n - 1 moves, and the first n ratios, are added up plainly. */
-            const double kept = at < 1 ? 0.0 : at < n - 1 ? 1.0 : share;
-            const double kept_ratios = at < n ? 0.0 : at < 2 * n - 1 ? 1.0 : share;
-            difference[i] = difference[i] * kept + (is_known ? rise[i] - fall[i] : 0.0);
-            both[i] = both[i] * kept + (is_known ? rise[i] + fall[i] : 0.0);
+            /* The first n - 1 moves, and the first n ratios, are added up plainly. What was before
+             * is not multiplied by 0: it may have been too large to be a number. */
+            const double kept = at < n - 1 ? 1.0 : share;
+            const double kept_ratios = at < 2 * n - 1 ? 1.0 : share;
+            const double difference_before = at < 1 ? 0.0 : difference[i] * kept;
+            const double both_before = at < 1 ? 0.0 : both[i] * kept;
+            difference[i] = difference_before + (is_known ? rise[i] - fall[i] : 0.0);
+            both[i] = both_before + (is_known ? rise[i] + fall[i] : 0.0);
             const int64_t says = both[i] > 0.0;
             const double ratio = __builtin_fabs(difference[i]) / both[i];
-            ratios[i] = says || at < n ? ratios[i] * kept_ratios : ratios[i];
+            const double ratios_before = at < n ? 0.0 : ratios[i] * kept_ratios;
+            ratios[i] = says || at < n ? ratios_before : ratios[i];
             ratios[i] += says ? ratio : 0.0;
             age[i] = aged(at, is_known);
             youngest = age[i] < youngest ? age[i] : youngest;
@@ -150,7 +157,8 @@ KERNEL void supertrend(const double *middle, const double *close, int64_t bars, 
         const double *mid = middle + row, *price = close + row, *atr = atrs[k] + row;
         for (int64_t i = 0; i < lanes; i++) {
           const int64_t begins = -!known(upper[i]);
-          const double spread = atr[i] * factor;
+          /* Nothing is added, but without a close the bands are unknown, too. */
+          const double spread = atr[i] * factor + (price[i] - price[i]);
           const double above = spread + mid[i], below = spread - mid[i];
           const double ceiling = passed_upper[i] ? BEYOND : upper[i];
           const double floor = passed_lower[i] ? BEYOND : lower[i];

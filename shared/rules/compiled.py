@@ -3,13 +3,15 @@
 Each recursion takes several averages or lines of the same bars in one call, and returns their last
 bars, float64[k, last, s], NaN where unknown. Sources are float64[w, s] each, oldest bar first, NaN
 where unknown, never infinite; a history begins at the first known bar, and anew after every unknown
-one. While a call runs, other threads may. Raises: ConfigError if libcompiled.so was never made.
+one. While a call runs, other threads may. Raises: ConfigError if libcompiled.so was never made, or
+of other sources than these.
 Not here: what is computed (entries), the flags that keep every bit the same (compile.sh).
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +28,9 @@ Indices = NDArray[np.int64]
 Bits = NDArray[np.uint64]
 
 _LIBRARY = Path(__file__).with_name("libcompiled.so")
+# What it is made of, in the order of compile.sh, and the length of what it says about that.
+_SOURCES = ("compiled.c", "compile.sh")
+_MADE_OF_LENGTH = 32
 
 
 def exponential(
@@ -107,7 +112,9 @@ def compare(values: Floats, less: Indices, equal: Indices, bits: Bits) -> None:
     Shape: values float64[rows, 64 · m], pairs int64[2, k] each, bits uint64[2 (true, false), ≥ k +
     k, m].
     """
-    assert values.flags.c_contiguous and bits.flags.c_contiguous
+    assert values.dtype == np.float64 and values.flags.c_contiguous
+    _check_bits(bits, values.shape[1] // 64)
+    assert values.shape[1] % 64 == 0 and less.shape[1] + equal.shape[1] <= bits.shape[1]
     first = 0
     for name, pairs in (("less", less), ("equal", equal)):
         left, right = np.ascontiguousarray(pairs, dtype=np.int64)
@@ -123,6 +130,8 @@ def conjoin(conditions: Indices, operands: Indices, negated: Indices, bits: Bits
 
     Shape: conditions int64[k], operands and negated int64[k, arity], bits as in `compare`.
     """
+    _check_bits(bits, bits.shape[2])
+    assert operands.shape == negated.shape and len(operands) == len(conditions)
     places = [
         np.ascontiguousarray(each, dtype=np.int64) for each in (conditions, operands, negated)
     ]
@@ -135,13 +144,15 @@ def _call(
 ) -> Floats:
     """Call one function of compiled.c. Shape: `settings` [k] each, one number a result."""
     bars, width = sources[0].shape
-    result = np.empty((len(settings[0]) if settings else 1, last, width))
+    count = len(settings[0]) if settings else 1
+    result = np.empty((count, last, width))
     # Held until the call has ended.
-    rows = [np.ascontiguousarray(source) for source in sources]
+    rows = [np.ascontiguousarray(source, dtype=np.float64) for source in sources]
     assert last <= bars and all(row.shape == (bars, width) for row in rows)
+    assert all(len(numbers) == count for numbers in settings)
     _library()[name](
         *(_place(row) for row in rows),
-        *map(ctypes.c_int64, (bars, width, len(result))),
+        *map(ctypes.c_int64, (bars, width, count)),
         *(_place(numbers) for numbers in settings),
         ctypes.c_int64(last),
         _place(result),
@@ -152,9 +163,14 @@ def _call(
 @contextmanager
 def _places(series: Sequence[Floats], shape: tuple[int, ...]) -> Iterator[NDArray[np.uintp]]:
     """Yield where some series of one shape lie in memory; they stay there meanwhile."""
-    rows = [np.ascontiguousarray(each) for each in series]
+    rows = [np.ascontiguousarray(each, dtype=np.float64) for each in series]
     assert all(row.shape == shape for row in rows)
     yield np.array([row.ctypes.data for row in rows], dtype=np.uintp)
+
+
+def _check_bits(bits: Bits, words: int) -> None:
+    assert bits.dtype == np.uint64 and bits.flags.c_contiguous
+    assert len(bits) == 2 and bits.shape[2] == words
 
 
 def _place(array: NDArray[Any]) -> ctypes.c_void_p:
@@ -171,10 +187,21 @@ def _integers(values: Sequence[int]) -> Indices:
 
 @cache
 def _library() -> ctypes.CDLL:
+    sources = b"".join((Path(__file__).parent / name).read_bytes() for name in _SOURCES)
+    expected = hashlib.sha256(sources).hexdigest()[:_MADE_OF_LENGTH]
     try:
-        return ctypes.CDLL(str(_LIBRARY))
-    except OSError as error:
-        raise ConfigError(
-            "the engine's compiled part (shared/rules/libcompiled.so) is not there",
-            hint="make it with: shared/rules/compile.sh",
-        ) from error
+        library = ctypes.CDLL(str(_LIBRARY))
+        made_of = (ctypes.c_char * _MADE_OF_LENGTH).in_dll(library, "made_of").value.decode()
+    except (OSError, ValueError) as error:
+        raise _unusable("cannot be loaded") from error
+    # Otherwise its functions may expect other arguments.
+    if made_of != expected:
+        raise _unusable("is made of other sources")
+    return library
+
+
+def _unusable(reason: str) -> ConfigError:
+    return ConfigError(
+        f"the engine's compiled part (shared/rules/libcompiled.so) {reason}",
+        hint="make it with: shared/rules/compile.sh",
+    )

@@ -14,7 +14,7 @@ from shared.rules.kernels import Recursion, Smoothed
 from shared.rules.registry import ALL_FUNCTIONS
 from shared.rules.series import Step
 
-# Series made in one pass: enough to make its loop cheap, few enough to stay in the cache.
+# Series made in one call: they share the reading of their sources, and the memory of the result.
 _TOGETHER_MAX = 8
 
 

@@ -130,7 +130,7 @@ def test_install_where_it_may_not_write_says_so(machine: Path) -> None:
 def test_install_twice_skips_what_is_done(machine: Path) -> None:
     for name, text in {
         "redis-server": "exit 0",
-        "cc": "touch libcompiled.so.new",
+        "cc": 'echo "$@" >libcompiled.so.new',
         "mv": 'exec /bin/mv "$@"',
         # Makes an environment whose programs are these fakes.
         "python3": 'if [ "$2" = venv ]; then mkdir -p .venv/bin; '
@@ -160,5 +160,8 @@ def test_install_twice_skips_what_is_done(machine: Path) -> None:
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     (machine / "uv.lock").write_text("changed")
     assert "Python packages" in install(machine).stdout
-    (machine / "shared" / "rules" / "compiled.c").write_text("changed")
-    assert "rule engine" in install(machine).stdout
+    rules = machine / "shared" / "rules"
+    for changed in ("compiled.c", "libcompiled.so"):
+        (rules / changed).write_text("changed")
+        assert "rule engine" in install(machine).stdout
+    assert install(machine).stdout == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,46 @@ def test_a_column_has_the_same_bits_whatever_lies_beside_it(width: int) -> None:
             assert bits_equal(whole[:, :, column : column + 1], alone)
 
 
+def test_adx_after_moves_too_large_to_add_begins_anew_at_the_next_gap() -> None:
+    up, down = np.full((40, 1), 1.0), np.full((40, 1), 0.5)
+    up[2:5] = down[3] = 1.7e308
+    up[10] = np.nan
+    found = compiled.directional(up, down, [3], 40)
+    assert bits_equal(found[:, 11:], compiled.directional(up[11:], down[11:], [3], 29))
+    assert found[0, -1, 0] == pytest.approx(100.0 / 3.0)
+
+
+def test_supertrend_without_a_close_is_unknown_and_begins_anew() -> None:
+    middle, close, atr = np.full((3, 12, 1), 100.0)
+    close[5] = np.nan
+    found = compiled.supertrend(middle, close, [atr * 0.01], [2.0], 12)[0, :, 0]
+    assert np.isnan(found).tolist() == [bar == 5 for bar in range(12)]
+    assert (np.delete(found, 5) == 98.0).all()
+
+
+def test_sources_of_another_type_count_as_numbers() -> None:
+    truth = np.array([[True], [False], [True], [False]])
+    assert compiled.since(truth, 4)[0, :, 0].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert compiled.sums(np.ones((3, 2), dtype=np.float32), 1).tolist() == [[[3.0, 3.0]]]
+
+
+def test_settings_and_bits_that_do_not_fit_are_refused() -> None:
+    source, bits = np.ones((4, 64)), np.zeros((2, 3, 1), dtype=np.uint64)
+    pairs = np.zeros((2, 2), dtype=np.int64)
+    refused: list[Callable[[], object]] = [
+        lambda: compiled.exponential(source, [0.5, 0.2], [2], 4),
+        lambda: compiled.exponential(source, [0.5], [2], 5),
+        lambda: compiled.compare(source, pairs, pairs, bits),
+        lambda: compiled.compare(source[:, :63].copy(), pairs, pairs[:, :0], bits),
+        lambda: compiled.compare(np.ones((4, 128)), pairs, pairs[:, :0], bits),
+        lambda: compiled.conjoin(np.array([2]), pairs, pairs, bits),
+        lambda: compiled.conjoin(np.array([2]), pairs[:1], pairs[:1], bits.view(np.int64)),
+    ]
+    for call in refused:
+        with pytest.raises(AssertionError):
+            call()
+
+
 def test_compare_equals_numpy() -> None:
     random = np.random.default_rng(3)
     values = random.integers(-3, 4, (40, 192)).astype(np.float64)
@@ -124,12 +166,29 @@ def test_conjoin_equals_kleenes_table() -> None:
     ]
 
 
-def test_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where the library is looked for: nothing is there."""
     compiled._library.cache_clear()
     monkeypatch.setattr(compiled, "_LIBRARY", tmp_path / "libcompiled.so")
-    try:
-        with pytest.raises(ConfigError) as caught:
-            compiled.exponential(np.ones((3, 64)), [0.5], [2], 1)
-    finally:
-        compiled._library.cache_clear()
+    yield tmp_path / "libcompiled.so"
+    compiled._library.cache_clear()
+
+
+OWN_LIBRARY = Path(compiled.__file__).with_name("libcompiled.so")
+
+
+@pytest.mark.parametrize("situation", ["missing", "damaged", "of other sources"])
+def test_library_that_cannot_be_used_names_the_command(library: Path, situation: str) -> None:
+    match situation:
+        case "damaged":
+            library.write_bytes(b"no library")
+        case "of other sources":
+            made = OWN_LIBRARY.read_bytes()
+            sources = [OWN_LIBRARY.with_name(name) for name in ("compiled.c", "compile.sh")]
+            own = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+            assert own[:32].encode() in made
+            library.write_bytes(made.replace(own[:32].encode(), b"0" * 32))
+    with pytest.raises(ConfigError) as caught:
+        compiled.exponential(np.ones((3, 64)), [0.5], [2], 1)
     assert caught.value.hint == "make it with: shared/rules/compile.sh"
