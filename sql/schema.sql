@@ -969,8 +969,9 @@ begin
             where run.job_pid = dead.pid and run.start_time <= dead.started_at
             order by run.runid desc
             limit 1;
-            -- pg_cron has not heard of it yet: later.
-            continue when heard_status in ('starting', 'running', 'connecting', 'sending');
+            -- pg_cron has not heard of it yet, or not even written down which process it is: later.
+            continue when heard_status in ('starting', 'running', 'connecting', 'sending')
+                or (heard_status is null and dead.started_at > now() - interval '10 seconds');
         end if;
         update ops.schedule_runs
         set

@@ -1,6 +1,6 @@
 -- ops.schedules: what a schedule did last, how it is doing, and what comes next.
 begin;
-select plan(14);
+select plan(15);
 
 delete from ops.schedule_runs;
 select results_eq(
@@ -57,7 +57,9 @@ select results_eq(
     $$ values ('failed', 'its process is gone') $$,
     'a run whose process is gone failed'
 );
-select is(ops.close_dead_runs(), 2, 'which is written down');
+select is(ops.close_dead_runs(), 1, 'a young one may be one that pg_cron has not written down yet');
+update ops.schedule_runs set started_at = now() - interval '11 seconds' where pid = 999999999;
+select is(ops.close_dead_runs(), 1, 'later it is written down');
 select results_eq(
     $$ select status, error, ended_at is null from ops.schedule_runs where schedule = 'trim' $$,
     $$ values ('failed', 'its process ended without a word', false) $$,

@@ -70,9 +70,9 @@ def test_fix_goes_on_with_what_it_uncovers(cloud: Stack, values: dict[str, str])
     """Routines, timetable, address and secret at once: the later ones are asked after the first."""
     execute(
         cloud,
-        "delete from supabase_migrations.schema_migrations where version = '20261122000600'",
-        "drop table ops.backups cascade",
-        "delete from ops.settings where name = 'backup_overdue_after_days'",
+        # The newest one, whose statements can be repeated.
+        "delete from supabase_migrations.schema_migrations where version = '20261123000100'",
+        "drop function ops.status() cascade",
         "update ops.settings set value = '' where name = 'functions_url'",
         "delete from ops.local_secrets",
     )
