@@ -156,7 +156,7 @@ def _fly_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[St
     ]
     for group in GROUPS:
         folders = [PROJECT / "shared", PROJECT / group]
-        sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+        sources = [path for folder in folders for path in image_sources(folder)]
         content = _content([*(PROJECT / name for name in IMAGE_FILES), *sources])
         command = fly(
             "deploy",
@@ -228,6 +228,15 @@ def _command_step(
         unless=unless,
         by_hand=command.shown,
     )
+
+
+def image_sources(folder: Path) -> list[Path]:
+    """Return the files of a folder that go into an image: all that is not built from others."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
+    ]
 
 
 def _content(paths: Iterable[Path]) -> str:
