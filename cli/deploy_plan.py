@@ -77,10 +77,12 @@ class Step:
     always: bool = False
 
 
-def make_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[Step]:
+def make_steps(
+    target: Target, fixed: Mapping[str, str], flyctl: str, *, migrate_by_hand: str
+) -> list[Step]:
     """Return the steps that act, in order; `fixed` is [env] of fly.toml."""
     return [
-        _migrate_step(),
+        _migrate_step(migrate_by_hand),
         _connect_step(target),
         *_fly_steps(target, fixed, flyctl),
         _dashboard_step(target),
@@ -100,7 +102,7 @@ def make_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[St
             kind=Kind.TIMETABLE,
             shown="sql/schedules.sql → DATABASE_URL",
             inputs=(_content([PROJECT / "sql" / "schedules.sql"]),),
-            by_hand="python -m local.migrate up",
+            by_hand=migrate_by_hand,
         ),
     ]
 
@@ -113,7 +115,7 @@ def fingerprint(step: Step, secret: str) -> str:
     return hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def _migrate_step() -> Step:
+def _migrate_step(by_hand: str) -> Step:
     files = sorted((PROJECT / "sql").rglob("*.sql"))
     return Step(
         name="migrate",
@@ -121,7 +123,7 @@ def _migrate_step() -> Step:
         kind=Kind.MIGRATE,
         shown="sql/migrations, sql/routines → DATABASE_URL",
         inputs=(_content(path for path in files if path.parent.name != "sql"),),
-        by_hand="python -m local.migrate up",
+        by_hand=by_hand,
     )
 
 
