@@ -208,7 +208,7 @@ def test_nothing_is_mended_on_a_database_elsewhere() -> None:
     states = [("20261121000100_create_ops_base.sql", "missing")]
     assert judge_migrations(states, is_local=True).fix == "migrate"
     there = judge_migrations(states, is_local=False)
-    assert (there.fix, there.mend) == ("", "dotenv run -- python -m local.migrate up")
+    assert (there.fix, there.mend) == ("", "python -m local.migrate up")
     assert judge_timetable([("tick", "missing")], 3, is_local=False).fix == ""
     assert judge_routines({"ops.a": "x"}, {"ops.a": ["y"]}, is_local=False).fix == ""
     assert judge_functions_url("http://old", "http://new", is_local=False).fix == ""
