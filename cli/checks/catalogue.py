@@ -89,7 +89,8 @@ CHECKS = (
         expected="the newest minute is stored, no gap, no frame that waits",
         meaning="slots are not evaluated, or late and without some symbols",
         mend_here="`make stop && make run`",
-        mend_deployed="`flyctl logs --app $FLY_APP`, then `flyctl apps restart $FLY_APP`",
+        mend_deployed="`flyctl logs --app $(dotenv get FLY_APP)`, then"
+        " `flyctl apps restart $(dotenv get FLY_APP)`",
         ask=ask_collector,
     ),
     Check(
@@ -180,7 +181,7 @@ CHECKS = (
         expected="each function answers, all of this release",
         meaning="no run is executed, no rule is checked or saved",
         mend_here="`make stop && make run`",
-        mend_deployed="`flyctl status --app $FLY_APP`, then `closebell deploy`",
+        mend_deployed="`flyctl status --app $(dotenv get FLY_APP)`, then `closebell deploy`",
         ask=ask_functions,
     ),
     Check(
