@@ -5,6 +5,7 @@ The functions are a small server that verifies signatures as ours do.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -303,6 +304,9 @@ def test_first_deployment_does_everything_in_order(operator: Operator, database:
         assert row == (operator.values["FUNCTIONS_URL"], SECRET)
         names = connection.execute("select name from ops.schedules").fetchall()
         assert ("tick",) in names
+        # Who deployed is on record, whichever role is shared.
+        acts = connection.execute("select distinct via from ops.audit").fetchall()
+        assert acts == [(f"closebell ({getpass.getuser()})",)]
     assert {state for _, state in load_status(database)} == {"applied"}
     # What is not set is empty: doctor must not look at a cloud that runs on this machine.
     url = operator.values["FUNCTIONS_URL"]
