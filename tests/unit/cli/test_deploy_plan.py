@@ -9,7 +9,11 @@ from cli.deploy_plan import image_sources
 
 def test_image_is_of_every_source_and_of_nothing_that_was_built(tmp_path: Path) -> None:
     names = ("rules/a.py", "rules/compiled.c", "rules/compile.sh", "cost/prices.toml")
-    built = ("rules/libcompiled.so", "rules/__pycache__/a.cpython-311.pyc")
+    built = (
+        "rules/libcompiled.so",
+        "rules/libcompiled.so.new",
+        "rules/__pycache__/a.cpython-311.pyc",
+    )
     for name in (*names, *built):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
