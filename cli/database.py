@@ -69,10 +69,14 @@ def connection_options(
         "connect_timeout": connect_timeout_s,
         # A pooler in transaction mode keeps no prepared statements.
         "prepare_threshold": None,
-        # What ops.audit knows of the person, where several share a role.
-        "application_name": f"closebell ({user_name()})",
+        "application_name": program_name(),
         "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC",
     }
+
+
+def program_name() -> str:
+    """Return what ops.audit knows of the person, where several share a role."""
+    return f"closebell ({user_name()})"
 
 
 def user_name() -> str:

@@ -8,6 +8,7 @@ their carrying out (deploy_run), what the operator sees (deploy_screen).
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cli.deploy_target import Target
 
 ENV_FILE = PROJECT / ".env"
+MIGRATE = "python -m local.migrate up"
 # Beside the file of settings, whichever that is.
 DONE_FILE = Path(".local") / "deploy.json"
 DOCTOR_TIMEOUT_S = 300
@@ -76,12 +78,12 @@ def deploy(
         if absent and not dry_run:
             raise _incomplete(absent, "found on PATH", "; ".join(absent.values()))
         fixed = tomllib.loads((PROJECT / "fly.toml").read_text("utf-8"))["env"]
-        steps = make_steps(target, fixed, flyctl)
+        steps = make_steps(target, fixed, flyctl, migrate_by_hand=_migrate_by_hand(env_file))
         finished = DoneSteps(env_file.parent / DONE_FILE, target.name)
         secret = target.functions.function_secret.get_secret_value()
         marks = {step.name: fingerprint(step, secret) for step in steps}
         due = [s for s in steps if again or not finished.has(s, marks[s.name])]
-        screen = Screen(as_json, len(steps))
+        screen = Screen(as_json, len(steps), _same_command(env_file))
         screen.head(target, due, dry_run=dry_run)
         if dry_run:
             for step in steps:
@@ -180,11 +182,25 @@ def _do(step: Step, target: Target, screen: Screen) -> None:
         hints = [error.hint] if error.hint else []
         if step.by_hand not in error.hint:
             hints.append(f"by hand: {step.by_hand}")
-        hints.append("then: closebell deploy (goes on here)")
+        hints.append(f"then: {screen.command} (goes on here)")
         raise StepFailed(
             f"{step.title}: {error.message}", hint="; ".join(hints), step=step.name
         ) from error
     screen.ended(step, outcome, time.monotonic() - began_s)
+
+
+def _same_command(env_file: Path) -> str:
+    """Return what deploys the same system: what is typed after a failure must not reach another."""
+    if env_file == ENV_FILE:
+        return "closebell deploy"
+    return f"closebell deploy --env-file {shlex.quote(str(env_file))}"
+
+
+def _migrate_by_hand(env_file: Path) -> str:
+    """Return what migrates the database of this file; the runner itself reads .env."""
+    if env_file == ENV_FILE:
+        return MIGRATE
+    return f"dotenv -f {shlex.quote(str(env_file))} run -- {MIGRATE}"
 
 
 def _examine(target: Target, screen: Screen, env_file: Path) -> None:

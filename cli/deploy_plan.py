@@ -77,10 +77,12 @@ class Step:
     always: bool = False
 
 
-def make_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[Step]:
+def make_steps(
+    target: Target, fixed: Mapping[str, str], flyctl: str, *, migrate_by_hand: str
+) -> list[Step]:
     """Return the steps that act, in order; `fixed` is [env] of fly.toml."""
     return [
-        _migrate_step(),
+        _migrate_step(migrate_by_hand),
         _connect_step(target),
         *_fly_steps(target, fixed, flyctl),
         _dashboard_step(target),
@@ -100,7 +102,7 @@ def make_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[St
             kind=Kind.TIMETABLE,
             shown="sql/schedules.sql → DATABASE_URL",
             inputs=(_content([PROJECT / "sql" / "schedules.sql"]),),
-            by_hand="python -m local.migrate up",
+            by_hand=migrate_by_hand,
         ),
     ]
 
@@ -113,7 +115,7 @@ def fingerprint(step: Step, secret: str) -> str:
     return hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def _migrate_step() -> Step:
+def _migrate_step(by_hand: str) -> Step:
     files = sorted((PROJECT / "sql").rglob("*.sql"))
     return Step(
         name="migrate",
@@ -121,7 +123,7 @@ def _migrate_step() -> Step:
         kind=Kind.MIGRATE,
         shown="sql/migrations, sql/routines → DATABASE_URL",
         inputs=(_content(path for path in files if path.parent.name != "sql"),),
-        by_hand="python -m local.migrate up",
+        by_hand=by_hand,
     )
 
 
@@ -156,7 +158,7 @@ def _fly_steps(target: Target, fixed: Mapping[str, str], flyctl: str) -> list[St
     ]
     for group in GROUPS:
         folders = [PROJECT / "shared", PROJECT / group]
-        sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+        sources = [path for folder in folders for path in image_sources(folder)]
         content = _content([*(PROJECT / name for name in IMAGE_FILES), *sources])
         command = fly(
             "deploy",
@@ -228,6 +230,15 @@ def _command_step(
         unless=unless,
         by_hand=command.shown,
     )
+
+
+def image_sources(folder: Path) -> list[Path]:
+    """Return the files of a folder that go into an image: all that is not built from others."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and ".so" not in path.suffixes
+    ]
 
 
 def _content(paths: Iterable[Path]) -> str:

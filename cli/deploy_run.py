@@ -14,8 +14,9 @@ from collections.abc import Callable
 import httpx
 import psycopg
 import stamina
+from psycopg.conninfo import make_conninfo
 
-from cli.database import CONNECT_TIMEOUT_S, translated
+from cli.database import CONNECT_TIMEOUT_S, program_name, translated
 from cli.deploy_plan import HIDDEN, Command, Kind, Step
 from cli.deploy_target import Target
 from shared.errors import StepFailed
@@ -37,7 +38,9 @@ def carry_out(step: Step, target: Target, tell: Tell) -> str:
 
     Raises: StepFailed, ConfigError, StoreError with the reason.
     """
-    dsn = target.deploy.database_url.get_secret_value()
+    dsn = make_conninfo(
+        target.deploy.database_url.get_secret_value(), application_name=program_name()
+    )
     match step.kind:
         case Kind.MIGRATE:
             done = migrate(dsn, schedules=False)

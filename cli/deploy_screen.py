@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Tells of steps in their order, which it counts."""
+    """Tells of steps in their order, which it counts; `command` deploys the same again."""
 
-    def __init__(self, as_json: bool, steps_count: int) -> None:
+    def __init__(self, as_json: bool, steps_count: int, command: str) -> None:
         self.as_json = as_json
+        self.command = command
         self._count = steps_count
         self._number = 0
 
@@ -71,7 +72,7 @@ class Screen:
             typer.echo(f"    ✓ {outcome or 'done'} ({elapsed_s:.1f} s)")
 
     def interrupted(self, step: Step) -> None:
-        note = "what it began at the host may go on there. closebell deploy goes on here"
+        note = f"what it began at the host may go on there. {self.command} goes on here"
         typer.echo(f"\nclosebell: interrupted: {step.title} is not done; {note}", err=True)
 
     def unchanged(self, step: Step) -> None:

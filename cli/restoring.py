@@ -23,7 +23,7 @@ from psycopg.types.json import Jsonb
 
 from cli.backing_up import LOCK_WAIT_TIMEOUT, SNAPSHOT_STATEMENT_TIMEOUT, Tell
 from cli.backup_file import DUMP, USERS, Manifest, read_manifest
-from cli.database import CONNECT_TIMEOUT_S, Connection, fetch, translated
+from cli.database import CONNECT_TIMEOUT_S, Connection, fetch, program_name, translated
 from cli.pg_tools import find_program, major_of, running, without_password
 from cli.scratch import scratch_database
 from cli.settings import PROJECT
@@ -153,7 +153,7 @@ def _connected(dsn: str) -> Iterator[Connection]:
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_S,
             prepare_threshold=None,
-            application_name="closebell",
+            application_name=program_name(),
             options="-c timezone=UTC",
             row_factory=dict_row,
         ) as connection:

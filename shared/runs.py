@@ -16,7 +16,7 @@ from shared.market.cadence import BEFORE_BARS_MAX, EACH_CLOSE, Cadence, parse_ca
 from shared.market.frame import Feed
 from shared.market.interval import Interval
 
-# Redis keeps so many bars of an interval (shared/store/windows.KEPT_BARS; these are words alone).
+# What the collector keeps of an interval in Redis (HISTORY_BARS); beyond it a window has no bars.
 KEPT_BARS = 600
 
 

@@ -4631,7 +4631,7 @@ begin
         if found_secret is null then
             raise sqlstate 'PT500' using
                 message = format('expected a secret named %s in Vault, found none', secret.name),
-                hint = format('select vault.create_secret(''…'', %L);', secret.name);
+                hint = format('select ops.store_secret(%L, ''…'');', secret.name);
         end if;
         return found_secret;
     end if;
@@ -4642,9 +4642,7 @@ begin
     if found_secret is null then
         raise sqlstate 'PT500' using
             message = format('expected a secret named %s, found none', secret.name),
-            hint = format(
-                'insert into ops.local_secrets (name, value) values (%L, ''…'');', secret.name
-            );
+            hint = format('select ops.store_secret(%L, ''…'');', secret.name);
     end if;
     return found_secret;
 end

@@ -89,7 +89,8 @@ CHECKS = (
         expected="the newest minute is stored, no gap, no frame that waits",
         meaning="slots are not evaluated, or late and without some symbols",
         mend_here="`make stop && make run`",
-        mend_deployed="`flyctl logs --app $FLY_APP`, then `flyctl apps restart $FLY_APP`",
+        mend_deployed="`flyctl logs --app $(dotenv get FLY_APP)`, then"
+        " `flyctl apps restart $(dotenv get FLY_APP)`",
         ask=ask_collector,
     ),
     Check(
@@ -123,7 +124,7 @@ CHECKS = (
         expected="every file of sql/migrations applied, none edited since, no other",
         meaning="routines and tables do not fit the code",
         mend_here="`closebell doctor --fix`",
-        mend_deployed="`dotenv run -- python -m local.migrate up`",
+        mend_deployed="`python -m local.migrate up`",
         ask=ask_migrations,
         needs=("postgres",),
     ),
@@ -132,7 +133,7 @@ CHECKS = (
         expected="every routine as in sql/routines",
         meaning="an older release, or a change by hand, is at work",
         mend_here="`closebell doctor --fix`",
-        mend_deployed="`dotenv run -- python -m local.migrate up`",
+        mend_deployed="`python -m local.migrate up`",
         ask=ask_routines,
         needs=("migrations",),
     ),
@@ -141,8 +142,7 @@ CHECKS = (
         expected="cron's jobs as in sql/schedules.sql, none paused",
         meaning="what is not scheduled does not happen: no tick, no trimming",
         mend_here="`closebell doctor --fix`; paused: `closebell schedules resume NAME`",
-        mend_deployed="`dotenv run -- python -m local.migrate up`; paused: `closebell schedules"
-        " resume NAME`",
+        mend_deployed="`python -m local.migrate up`; paused: `closebell schedules resume NAME`",
         ask=ask_timetable,
         needs=("migrations", "extensions"),
     ),
@@ -181,7 +181,7 @@ CHECKS = (
         expected="each function answers, all of this release",
         meaning="no run is executed, no rule is checked or saved",
         mend_here="`make stop && make run`",
-        mend_deployed="`flyctl status --app $FLY_APP`, then `closebell deploy`",
+        mend_deployed="`flyctl status --app $(dotenv get FLY_APP)`, then `closebell deploy`",
         ask=ask_functions,
     ),
     Check(

@@ -12,8 +12,7 @@ from cli.settings import PROJECT
 from shared.migrations import compare_history, load_migrations
 
 SQL = PROJECT / "sql"
-# Settings are in .env; the runner reads the environment.
-UP = "dotenv run -- python -m local.migrate up"
+UP = "python -m local.migrate up"
 # The name of the repair in fixes.py.
 MIGRATE = "migrate"
 LISTED_MAX = 3

@@ -19,7 +19,7 @@ from functions.function_log import FunctionLog
 from functions.rule_requests import Question, RuleReader, RuleRequest
 from shared.errors import ClosebellError
 from shared.rules.backtest import Progress, Report, backtest
-from shared.store.windows import KEPT_BARS
+from shared.runs import KEPT_BARS
 
 # Lines of progress at most, whatever the number of closes.
 PROGRESS_LINES_MAX = 50

@@ -15,8 +15,8 @@ from functions.execute_traders.core import Prepared, prepare, select_traders
 from functions.execute_traders.last_close import LastClose
 from shared.market.interval import Interval
 from shared.rules import RuleLimits
-from shared.runs import Claim, Run, Trader, Trigger, bars_before
-from shared.store.windows import KEPT_BARS, WINDOW_BARS
+from shared.runs import KEPT_BARS, Claim, Run, Trader, Trigger, bars_before
+from shared.store.windows import WINDOW_BARS
 
 SHARDS_MAX = 64
 

@@ -32,8 +32,8 @@ from shared.market.cadence import Cadence
 from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.rules import Rule, RuleLimits
-from shared.runs import Trigger, check_cadence
-from shared.store.windows import KEPT_BARS, WINDOW_BARS
+from shared.runs import KEPT_BARS, Trigger, check_cadence
+from shared.store.windows import WINDOW_BARS
 
 # The run of the last closed slot is a courtesy: it may end after the reply, or in the next tick.
 FIRST_RUN_TIMEOUT_S = 5.0

@@ -103,6 +103,11 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"${line.usd:.2f} {line.plan.name}{why}")
         return f"{' + '.join(parts) or '$0.00'} = ${self.usd:.2f} a month"
 
+    @property
+    def function_memory_bytes(self) -> float:
+        """Return what the machine of the functions has for their process."""
+        return next(line.plan.memory_bytes for line in self.lines if line.service == "functions")
+
 
 def load_prices(path: Path = PRICES) -> tuple[Plan, ...]:
     """Return the plans of the file, in its order: of each service the free one first."""
@@ -124,9 +129,13 @@ def plans_for(
 def bills_by_host(
     usage: Mapping[str, float], plans: Sequence[Plan], memory_bytes: float = 0.0
 ) -> dict[str, Bill]:
-    """Return the bill for each place where the functions may run, the cheapest first."""
-    bills = {host: make_bill(usage, plans_for(plans, host, memory_bytes)) for host in HOSTS}
-    return dict(sorted(bills.items(), key=lambda item: item[1].usd))
+    """Return the bill for each place where the functions may run: the cheapest first that has the
+    memory.
+    """
+    bills = [(host, make_bill(usage, plans_for(plans, host, memory_bytes))) for host in HOSTS]
+    return dict(
+        sorted(bills, key=lambda one: (one[1].function_memory_bytes < memory_bytes, one[1].usd))
+    )
 
 
 def host_of(url: str) -> str | None:

@@ -25,8 +25,6 @@ from shared.store.frames import FRAMES_PER_COMMAND, FrameStore
 
 # 500 for the verdict and one more for the verdict at the close before (enter and exit).
 WINDOW_BARS = 501
-# What the collector keeps in Redis (HISTORY_BARS); beyond it a window has no bars.
-KEPT_BARS = 600
 # Bars that a ring can grow by before its bars are moved: 16 MB at each eighth close.
 SPARE_BARS = 8
 # Closes for which a ring stays as long as a longer window that somebody asked for.
@@ -251,7 +249,8 @@ class WindowCache:
         for frame in found:
             ring.put(frame, frame.columns)
         window = ring.window(venue, span)
-        self._rings.move_to_end((venue, interval))
+        # Anew: while the store was asked, windows of other intervals may have pushed it out.
+        self._keep(venue, interval, ring)
         return window
 
     async def _load_lists(

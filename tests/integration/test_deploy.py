@@ -5,6 +5,7 @@ The functions are a small server that verifies signatures as ours do.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -303,6 +304,9 @@ def test_first_deployment_does_everything_in_order(operator: Operator, database:
         assert row == (operator.values["FUNCTIONS_URL"], SECRET)
         names = connection.execute("select name from ops.schedules").fetchall()
         assert ("tick",) in names
+        # Who deployed is on record, whichever role is shared.
+        acts = connection.execute("select distinct via from ops.audit").fetchall()
+        assert acts == [(f"closebell ({getpass.getuser()})",)]
     assert {state for _, state in load_status(database)} == {"applied"}
     # What is not set is empty: doctor must not look at a cloud that runs on this machine.
     url = operator.values["FUNCTIONS_URL"]
@@ -316,7 +320,7 @@ def test_deployment_that_failed_goes_on_where_it_stopped(operator: Operator) -> 
     assert failed.returncode == 1
     assert "flyctl exited 1 and said: Error: no capacity in fra, secret was ***" in failed.stderr
     assert "flyctl deploy --app closebell-of-mine" in failed.stderr, "the command to type"
-    assert "then: closebell deploy (goes on here)" in failed.stderr
+    assert f"then: closebell deploy --env-file {operator.folder}/.env (goes on" in failed.stderr
     assert SECRET not in failed.stdout + failed.stderr
     assert fly_groups(operator.calls()) == ["functions", "collector"]
 
@@ -339,7 +343,8 @@ def test_interrupted_deployment_says_so_and_goes_on_where_it_stopped(operator: O
         assert terminal.press_ctrl_c() == 130
     assert (
         "closebell: interrupted: image and machine: functions is not done; what it began at the"
-        " host may go on there. closebell deploy goes on here" in terminal.screen
+        f" host may go on there. closebell deploy --env-file {operator.folder}/.env goes on here"
+        in terminal.screen
     )
     assert "Traceback" not in terminal.screen
     assert fly_groups(operator.calls()) == ["functions"]
@@ -518,5 +523,8 @@ def test_database_that_does_not_answer_stops_with_the_reason(tmp_path: Path) -> 
     failed = operator.run("--yes")
     assert failed.returncode == 1
     assert "migrations and routines: expected a database, was:" in failed.stderr
-    assert "check DATABASE_URL; by hand: python -m local.migrate up; then:" in failed.stderr
+    # What it says to type is for this system, not for that of .env.
+    file = tmp_path / ".env"
+    assert f"by hand: dotenv -f {file} run -- python -m local.migrate up;" in failed.stderr
+    assert f"then: closebell deploy --env-file {file} (goes on here)" in failed.stderr
     assert "database-password" not in failed.stderr + failed.stdout

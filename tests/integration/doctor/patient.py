@@ -111,7 +111,7 @@ def elsewhere(values: Mapping[str, str]) -> dict[str, str]:
 def frozen(cloud: Stack, *names: str) -> Iterator[None]:
     """Stop processes without ending them: their sockets stay open and nothing answers."""
     processes = [psutil.Process(cloud.supervisor.pids()[name]) for name in names]
-    # The functions' server has its work done by a child.
+    # Postgres answers by its children.
     processes += [child for one in processes for child in one.children(recursive=True)]
     with suspended(processes):
         yield

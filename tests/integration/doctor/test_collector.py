@@ -36,7 +36,9 @@ def test_collector_is_gone(values: dict[str, str]) -> None:
     gone = values | {"collector_url": f"http://{nobody}"}
     fails(examine(gone, "collector")["collector"], f"{nobody}: connection refused", RESTART)
     there = examine(elsewhere(gone), "collector")["collector"]
-    assert there.mend == "flyctl logs --app $FLY_APP, then flyctl apps restart $FLY_APP"
+    assert there.mend == (
+        "flyctl logs --app $(dotenv get FLY_APP), then flyctl apps restart $(dotenv get FLY_APP)"
+    )
 
 
 @pytest.mark.parametrize("answer", [hotel, lambda _: (200, "application/json", '{"status":"ok"}')])

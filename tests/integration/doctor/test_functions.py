@@ -205,7 +205,7 @@ def test_functions_are_of_another_release_and_their_clock_is_late(
         there = examine(elsewhere(values) | {"functions_url": url}, "functions")
     of_another = "they are 0.0.9, this command is 0.1.0"
     fails(found["functions"], of_another, RESTART, verdict=WARNING)
-    deploy = "flyctl status --app $FLY_APP, then closebell deploy"
+    deploy = "flyctl status --app $(dotenv get FLY_APP), then closebell deploy"
     fails(there["functions"], of_another, deploy, verdict=WARNING)
     refused = "the functions refuse the time stamp (401)"
     fails(found["signature"], refused, "closebell doctor clock")

@@ -95,7 +95,7 @@ def test_database_without_anything(cloud: Stack, values: dict[str, str]) -> None
     )
     fails(found["migrations"], "20261121000100_create_ops_base.sql", FIX)
     assert found["migrations"].fix == "migrate"
-    assert there["migrations"].mend == "dotenv run -- python -m local.migrate up"
+    assert there["migrations"].mend == "python -m local.migrate up"
     assert found["timetable"].found == "skipped: needs migrations"
 
 

@@ -81,7 +81,7 @@ def test_routine_is_old_and_mended(cloud: Stack, values: dict[str, str]) -> None
     fails(found, "ops.status missing; ops.status_feeds other than in its file", FIX)
     there = elsewhere(values)
     assert closebell(there, "doctor", "routines", "--fix").returncode == 2
-    assert examine(there, "routines")["routines"].mend == "dotenv run -- python -m local.migrate up"
+    assert examine(there, "routines")["routines"].mend == "python -m local.migrate up"
     done = closebell(values, "doctor", "routines", "--fix")
     assert done.returncode == 0, done.stdout
     assert "mended migrate: " in done.stdout

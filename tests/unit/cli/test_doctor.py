@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,7 +209,7 @@ def test_nothing_is_mended_on_a_database_elsewhere() -> None:
     states = [("20261121000100_create_ops_base.sql", "missing")]
     assert judge_migrations(states, is_local=True).fix == "migrate"
     there = judge_migrations(states, is_local=False)
-    assert (there.fix, there.mend) == ("", "dotenv run -- python -m local.migrate up")
+    assert (there.fix, there.mend) == ("", "python -m local.migrate up")
     assert judge_timetable([("tick", "missing")], 3, is_local=False).fix == ""
     assert judge_routines({"ops.a": "x"}, {"ops.a": ["y"]}, is_local=False).fix == ""
     assert judge_functions_url("http://old", "http://new", is_local=False).fix == ""
@@ -306,3 +307,10 @@ def test_unknown_check_is_refused_before_anything_is_printed() -> None:
     done = CliRunner().invoke(app, ["doctor", "nope"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "expected a check, was nope" in done.stderr
+
+
+def test_mends_can_be_typed_into_a_shell_that_has_not_read_env() -> None:
+    """Settings are in .env; a shell has none of them, and a command with an empty word fails."""
+    mends = [f"{check.mend_here} {check.mend_deployed}" for check in CHECKS]
+    assert [mend for mend in mends if re.search(r"\$\w", mend)] == []
+    assert any("$(dotenv get FLY_APP)" in mend for mend in mends)

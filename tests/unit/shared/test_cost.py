@@ -25,6 +25,7 @@ from shared.cost.plan import (
 )
 from shared.cost.prices import (
     PRICES,
+    Bill,
     Plan,
     Price,
     bills_by_host,
@@ -285,6 +286,21 @@ def test_plan_that_costs_more_than_its_budget_is_refused_with_the_bill() -> None
     assert caught.value.message.startswith("expected at most $5.00 a month, was $2.28 Fly Machine")
     assert "Supabase Pro (" in caught.value.message
     assert caught.value.message.endswith(f"= ${bill.usd:.2f} a month")
+
+
+def test_plan_that_no_machine_holds_is_refused_and_never_called_the_cheaper() -> None:
+    def first(traders: int) -> tuple[str, Bill]:
+        asked = msgspec.structs.replace(DESIGN, traders=traders)
+        bills = bills_by_host(used(asked), load_prices(), function_memory_bytes(asked))
+        host, bill = next(iter(bills.items()))
+        check_plan(asked, bill, usd_max=1e9, commands_max=500_000)
+        return host, bill
+
+    assert first(1_000)[0] == "cloud-run"
+    # 673 MB: more than Cloud Run's 512 MiB, whatever it costs.
+    assert first(30_000)[0] == "fly"
+    with pytest.raises(InvalidRequest, match=r"at most 1,034 MB of memory, .* was 1,459 MB"):
+        first(100_000)
 
 
 def test_plan_within_its_budget_is_not_refused() -> None:

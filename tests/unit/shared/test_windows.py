@@ -19,7 +19,7 @@ from shared.market.interval import Interval
 from shared.market.window import Window
 from shared.store.frames import FrameStore, Revisions, klines_key
 from shared.store.meter import CommandMeter
-from shared.store.windows import SPARE_BARS, WINDOW_BARS, WindowCache
+from shared.store.windows import RINGS_MAX, SPARE_BARS, WINDOW_BARS, WindowCache
 
 MINUTE_MS = 60_000
 BARS = 6
@@ -258,6 +258,35 @@ async def test_windows_are_of_one_edition_until_a_bar_of_theirs_changes() -> Non
     revised = frame_at(537, ("AAA", "BBB"), revision=2)
     await store.publish([revised], Revisions(revisions={537 * MINUTE_MS: 2}))
     assert not (await cache.load_window("binance", Interval.M1, 539 * MINUTE_MS)).has_bars_of(later)
+
+
+async def test_ring_that_others_push_out_while_it_is_read_stays() -> None:
+    redis = MemoryRedis()
+    store, _ = store_over(redis)
+    cache = WindowCache(store)
+    await publish_minutes(store, range(10))
+    others = [f"venue{number}" for number in range(RINGS_MAX)]
+    for venue in others:
+        await store.publish_symbols(venue, ("AAA", "BBB"))
+        frame = msgspec.structs.replace(frame_at(9, ("AAA", "BBB")), venue=venue)
+        await store.publish([frame], Revisions())
+    await cache.load_window("binance", Interval.M1, 8 * MINUTE_MS, BARS)
+    ask, is_asked, may_answer = redis.hmget, asyncio.Event(), asyncio.Event()
+
+    async def hmget_slowly(key: str, *fields: str) -> list[str | None]:
+        if key == klines_key("binance", Interval.M1):
+            is_asked.set()
+            await may_answer.wait()
+        return await ask(key, *fields)
+
+    redis.hmget = hmget_slowly  # type: ignore[method-assign]
+    reading = asyncio.create_task(cache.load_window("binance", Interval.M1, 9 * MINUTE_MS, BARS))
+    await is_asked.wait()
+    for venue in others:
+        await cache.load_window(venue, Interval.M1, 9 * MINUTE_MS, BARS)
+    may_answer.set()
+    assert (await reading).columns.shape == (8, BARS, 2)
+    assert cache.loads["warm"] == 1
 
 
 async def test_unreadable_frame_counts_as_missing() -> None:
