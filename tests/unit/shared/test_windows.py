@@ -260,7 +260,9 @@ async def test_windows_are_of_one_edition_until_a_bar_of_theirs_changes() -> Non
     assert not (await cache.load_window("binance", Interval.M1, 539 * MINUTE_MS)).has_bars_of(later)
 
 
-async def test_ring_that_others_push_out_while_it_is_read_stays() -> None:
+async def test_ring_that_others_push_out_while_it_is_read_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     redis = MemoryRedis()
     store, _ = store_over(redis)
     cache = WindowCache(store)
@@ -279,7 +281,7 @@ async def test_ring_that_others_push_out_while_it_is_read_stays() -> None:
             await may_answer.wait()
         return await ask(key, *fields)
 
-    redis.hmget = hmget_slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(redis, "hmget", hmget_slowly)
     reading = asyncio.create_task(cache.load_window("binance", Interval.M1, 9 * MINUTE_MS, BARS))
     await is_asked.wait()
     for venue in others:
